@@ -1,0 +1,1 @@
+"""What the platform does. Knows no HTTP, no terminal and no queue technology."""

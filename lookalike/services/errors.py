@@ -1,0 +1,118 @@
+"""Every failure a person or program can meet, as a stable code and a sentence that says what to do.
+
+The codes are part of the public contract: once published, a code keeps its meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+
+class LookalikeError(Exception):
+    """Base of all errors that may be shown to people.
+
+    `code` is a stable word for programs, `message` one or two sentences for people, `details`
+    JSON-ready facts (limits, sizes, field names). None of them ever holds a stack trace.
+    """
+
+    code: ClassVar[str] = "internal"
+
+    def __init__(self, message: str, **details: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details: Mapping[str, Any] = details
+
+
+class PictureError(LookalikeError):
+    """A picture cannot be accepted or indexed. Only that picture is concerned."""
+
+
+class EmptyFileError(PictureError):
+    """The file holds no bytes."""
+
+    code = "empty_file"
+
+
+class NotAnImageError(PictureError):
+    """The bytes are not a picture of any kind, whatever the file is called."""
+
+    code = "not_an_image"
+
+
+class UnsupportedFormatError(PictureError):
+    """A picture, or a document, in a format that Lookalike does not read (SVG, EPS, PDF, ...)."""
+
+    code = "unsupported_format"
+
+
+class CorruptError(PictureError):
+    """The file begins like a picture but its data cannot be decoded."""
+
+    code = "corrupt"
+
+
+class TruncatedError(PictureError):
+    """The file ends before the picture does."""
+
+    code = "truncated"
+
+
+class TooLargeError(PictureError):
+    """More bytes than the setting allows."""
+
+    code = "too_large"
+
+
+class TooManyPixelsError(PictureError):
+    """More pixels than the setting allows, so decoding it could exhaust memory."""
+
+    code = "too_many_pixels"
+
+
+class TooSmallError(PictureError):
+    """The smallest side has too few pixels for its look to mean anything."""
+
+    code = "too_small"
+
+
+class BlobMissingError(PictureError):
+    """SQL knows the picture but its file is no longer in the blob store."""
+
+    code = "blob_missing"
+
+
+class NotFoundError(LookalikeError):
+    """Nothing of that name or id exists."""
+
+    code = "not_found"
+
+
+class InvalidRequestError(LookalikeError):
+    """The request itself is wrong: a field, a value, a combination."""
+
+    code = "invalid_request"
+
+
+class ForbiddenError(LookalikeError):
+    """The request comes from where it may not come from."""
+
+    code = "forbidden"
+
+
+class BusyError(LookalikeError):
+    """Somebody else holds what is needed; trying again later can succeed."""
+
+    code = "busy"
+
+
+class UnavailableError(LookalikeError):
+    """A part of the platform (vectors, model, storage) cannot be used at the moment."""
+
+    code = "unavailable"
+
+
+class ConfigurationError(LookalikeError):
+    """A setting, an argument or the environment must be changed before anything can run."""
+
+    code = "configuration"

@@ -1,0 +1,243 @@
+"""The filter language: what a caller may ask of neighbours, and the few conditions it comes down to.
+
+People and programs write a `Filter` (JSON). Vector indexes only have to understand the three
+conditions that it compiles to, all of them ANDed: `AnyOf`, `NoneOf` and `Range`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NaiveDatetime,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from lookalike.services.errors import InvalidRequestError
+from lookalike.services.records import Orientation, Scalar
+
+Key: TypeAlias = tuple[str, ...]
+"""Path of a payload field: `("width",)` or `("attributes", "brand")`."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """The field, or one of its values if it is a list, equals one of `values` (same type too).
+
+    Numbers compare as numbers (10 equals 10.0); a boolean never equals a number.
+    A missing field does not match.
+    """
+
+    key: Key
+    values: tuple[Scalar, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NoneOf:
+    """The field holds none of `values`. A missing or empty field matches."""
+
+    key: Key
+    values: tuple[Scalar, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The field is a number between `gte` and `lte`, both inclusive, either open when None."""
+
+    key: Key
+    gte: float | None = None
+    lte: float | None = None
+
+
+Condition: TypeAlias = AnyOf | NoneOf | Range
+
+
+MAX_VALUES = 100
+"""Most tags, formats or attributes one part of a filter may name."""
+
+
+def _tag(value: str) -> str:
+    if any(ord(character) < 32 for character in value):
+        raise ValueError("must not hold control characters")
+    return value
+
+
+Tag: TypeAlias = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=100),
+    AfterValidator(_tag),
+]
+"""A tag: 1 to 100 characters, no control characters, blanks around it dropped."""
+
+AttributeName: TypeAlias = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=100, pattern=r'^[^"\\\[\]\x00-\x1f]+$'),
+]
+"""An attribute's name: any letters and signs but quotes, backslashes, brackets and controls."""
+
+Number: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Tags(_Part):
+    """Tags a picture must have (`any` one, `all`) or must not have (`none`)."""
+
+    any: list[Tag] = Field(default=[], max_length=MAX_VALUES)
+    all: list[Tag] = Field(default=[], max_length=MAX_VALUES)
+    none: list[Tag] = Field(default=[], max_length=MAX_VALUES)
+
+
+class NumberRange(_Part):
+    """A number between two bounds, both inclusive; leave one out for an open end."""
+
+    gte: Number | None = None
+    lte: Number | None = None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> NumberRange:
+        if self.gte is not None and self.lte is not None and self.gte > self.lte:
+            raise ValueError("gte must not be larger than lte")
+        return self
+
+
+Instant: TypeAlias = AwareDatetime | NaiveDatetime
+
+
+class TimeRange(BaseModel):
+    """A time between two bounds, both inclusive, ISO 8601; without a zone it is UTC."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    start: Instant | None = Field(default=None, alias="from")
+    end: Instant | None = Field(default=None, alias="to")
+
+    @field_validator("start", "end", mode="after")
+    @classmethod
+    def _utc(cls, value: datetime | None) -> datetime | None:
+        if value is None or value.tzinfo is not None:
+            return value
+        return value.replace(tzinfo=UTC)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> TimeRange:
+        if self.start is not None and self.end is not None and self.start > self.end:
+            raise ValueError("from must not be later than to")
+        return self
+
+
+AttributeTest: TypeAlias = bool | int | Number | str | NumberRange
+
+
+class Filter(_Part):
+    """Which pictures may be neighbours. Every part that is given must hold (AND)."""
+
+    tags: Tags | None = None
+    format: list[Annotated[str, StringConstraints(to_lower=True, max_length=20)]] | None = Field(
+        default=None, min_length=1, max_length=MAX_VALUES
+    )
+    orientation: Literal["landscape", "portrait", "square"] | None = None
+    width: NumberRange | None = None
+    height: NumberRange | None = None
+    bytes: NumberRange | None = None
+    taken: TimeRange | None = None
+    added: TimeRange | None = None
+    attributes: dict[AttributeName, AttributeTest] | None = Field(
+        default=None, max_length=MAX_VALUES
+    )
+
+    def conditions(self) -> tuple[Condition, ...]:
+        """The same filter as conditions that must all hold; empty when nothing is asked."""
+        return (*self._tag_conditions(), *self._field_conditions(), *self._attribute_conditions())
+
+    def _tag_conditions(self) -> Iterator[Condition]:
+        tags = self.tags or Tags()
+        if tags.any:
+            yield AnyOf(("tags",), tuple(tags.any))
+        for tag in tags.all:
+            yield AnyOf(("tags",), (tag,))
+        if tags.none:
+            yield NoneOf(("tags",), tuple(tags.none))
+
+    def _field_conditions(self) -> Iterator[Condition]:
+        if self.format:
+            yield AnyOf(("format",), tuple(self.format))
+        if self.orientation:
+            yield AnyOf(("orientation",), (str(Orientation(self.orientation)),))
+        for name in ("width", "height", "bytes"):
+            if (numbers := getattr(self, name)) is not None:
+                yield from _number_range((name,), numbers)
+        for name in ("taken", "added"):
+            if (times := getattr(self, name)) is not None:
+                yield from _time_range((name,), times)
+
+    def _attribute_conditions(self) -> Iterator[Condition]:
+        for name, test in (self.attributes or {}).items():
+            key = ("attributes", name)
+            if isinstance(test, NumberRange):
+                yield from _number_range(key, test)
+            else:
+                yield AnyOf(key, (test,))
+
+
+def _number_range(key: Key, numbers: NumberRange) -> Iterator[Range]:
+    if numbers.gte is not None or numbers.lte is not None:
+        yield Range(key, numbers.gte, numbers.lte)
+
+
+def _time_range(key: Key, times: TimeRange) -> Iterator[Range]:
+    start, end = (time.timestamp() if time else None for time in (times.start, times.end))
+    if start is not None or end is not None:
+        yield Range(key, start, end)
+
+
+def parse_filter(text: str | None) -> Filter:
+    """Read a filter from JSON text; nothing or blank means no filter.
+
+    Raises InvalidRequestError that names the part that is wrong and shows an example.
+    """
+    if text is None or not text.strip():
+        return Filter()
+    try:
+        return Filter.model_validate(_json_object(text))
+    except ValidationError as error:
+        raise invalid_request(error, "filter") from error
+
+
+def _json_object(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidRequestError(
+            'The filter is not valid JSON. Write it like {"tags": {"any": ["beach"]}}.',
+            field="filter",
+        ) from error
+
+
+def invalid_request(error: ValidationError, field: str = "") -> InvalidRequestError:
+    """Turn pydantic's findings into one error whose message names the first and counts the rest."""
+    problems = [
+        {
+            "field": ".".join(str(part) for part in ((field,) if field else ()) + problem["loc"]),
+            "problem": problem["msg"].removeprefix("Value error, "),
+        }
+        for problem in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
+    first = problems[0]
+    more = f" ({len(problems) - 1} more problems in details.)" if len(problems) > 1 else ""
+    where = first["field"] or "the request"
+    return InvalidRequestError(f"{where}: {first['problem']}.{more}", problems=problems)

@@ -1,0 +1,192 @@
+"""What the services need from the outside world, as small protocols.
+
+Every adapter passes the contract tests of its port (`tests/contract`). Adapters translate their
+library's errors: whatever goes wrong with the part itself is raised as `UnavailableError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, Protocol
+from uuid import UUID
+
+from lookalike.services.filters import Condition
+from lookalike.services.records import (
+    CollectionSpec,
+    Hit,
+    ModelAvailability,
+    ModelDefinition,
+    Payload,
+    Pixels,
+    Point,
+    Vector,
+    Vectors,
+)
+
+
+class Embedder(Protocol):
+    """Turns prepared pictures into vectors. Safe to call from several threads."""
+
+    @property
+    def definition(self) -> ModelDefinition:
+        """Which model this is. Known without loading any weights."""
+        ...
+
+    def embed(self, pictures: Sequence[Pixels]) -> Vectors:
+        """Embed pictures that were prepared by `definition.recipe` (uint8, size x size x 3).
+
+        Returns float32 of shape (len(pictures), dimensions), rows of unit length and in order;
+        shape (0, dimensions) for none. A picture's row does not depend on the others in the
+        batch. Loads the weights on first use, once. Raises UnavailableError if they cannot be.
+        """
+        ...
+
+
+class Embedders(Protocol):
+    """The models that can be used here."""
+
+    def available(self) -> list[ModelAvailability]:
+        """Every known model, in a stable order, with the standing of its weights."""
+        ...
+
+    def get(self, name: str) -> Embedder:
+        """The one embedder for `name`, the same object each time; loads nothing.
+
+        Raises NotFoundError for an unknown name, UnavailableError where weights are missing.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VectorQuery:
+    """What to look for in a collection.
+
+    The target is `mean(like) + (mean(like) - mean(unlike))`, or `mean(like)` alone when
+    `unlike` is empty, or `-mean(unlike)` when `like` is empty: Rocchio's relevance feedback
+    with equal weights. At least one vector is needed. `records.target` computes it.
+
+    Only points of `library` that meet all `conditions` and are not in `without` are returned,
+    best score first, ties by id, skipping `offset` of them. `min_score` is inclusive.
+    `exact` compares with every point instead of walking the graph.
+    """
+
+    library: str
+    like: Sequence[Vector]
+    unlike: Sequence[Vector] = ()
+    conditions: Sequence[Condition] = ()
+    without: frozenset[UUID] = field(default=frozenset())
+    limit: int = 20
+    offset: int = 0
+    min_score: float | None = None
+    exact: bool = False
+
+
+class VectorCollection(Protocol):
+    """One set of points that all came from one model. Safe to use from several threads.
+
+    What `upsert`, `delete` and `set_payload` were given is found by the next search and is
+    still there after the process is killed, once they have returned.
+    """
+
+    def upsert(self, points: Sequence[Point]) -> None:
+        """Add points; a point whose id is known replaces the older one entirely."""
+        ...
+
+    def set_payload(self, payloads: Mapping[UUID, Payload]) -> None:
+        """Replace the payloads of points; ids that are not here are passed over."""
+        ...
+
+    def delete(self, ids: Sequence[UUID]) -> None:
+        """Remove points; ids that are not here are passed over."""
+        ...
+
+    def search(self, query: VectorQuery) -> list[Hit]:
+        """The best `query.limit` points; all points are found, in the graph or not yet."""
+        ...
+
+    def vectors(self, ids: Sequence[UUID]) -> dict[UUID, Vector]:
+        """Stored vectors by id; ids that are not here are left out."""
+        ...
+
+    def count(self, library: str | None = None) -> int:
+        """How many points there are, exactly, in one library or in all."""
+        ...
+
+    def wait_until_optimized(self, timeout: float) -> bool:
+        """Block until every point is in the search graph or `timeout` seconds have passed.
+
+        Returns whether all are. Nobody needs this to search; benchmarks and tests do.
+        """
+        ...
+
+    def close(self) -> None:
+        """Release files and threads. May be called twice; nothing else may be called after."""
+        ...
+
+
+class VectorStore(Protocol):
+    """Holds collections by name."""
+
+    def open(self, name: str, spec: CollectionSpec) -> VectorCollection:
+        """Open the collection `name`, making it if it is not there; the same object each time.
+
+        Payload fields that filters use are indexed when it is made, before any data.
+        """
+        ...
+
+    def drop(self, name: str) -> None:
+        """Remove a collection and all its points; nothing happens if it is not there."""
+        ...
+
+    def names(self) -> list[str]:
+        """Names of the collections that exist, sorted."""
+        ...
+
+    def close(self) -> None:
+        """Close every open collection."""
+        ...
+
+
+class BlobStore(Protocol):
+    """Keeps files by key. Keys are relative paths of letters, digits, `.`, `-`, `_` and `/`."""
+
+    def put(self, key: str, source: Path) -> None:
+        """Store the file `source`, which may be moved away; durable when this returns.
+
+        A key that exists already is left as it is: keys are made from content hashes.
+        """
+        ...
+
+    def put_bytes(self, key: str, data: bytes) -> None:
+        """Store `data`, replacing what was there; durable when this returns."""
+        ...
+
+    def open(self, key: str) -> BinaryIO:
+        """Open for reading, seekable; the caller closes it. Raises BlobMissingError."""
+        ...
+
+    def exists(self, key: str) -> bool:
+        """Whether the key holds a file."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove the file; nothing happens if it is not there."""
+        ...
+
+
+class IndexQueue(Protocol):
+    """Hands batches of picture ids to workers, sooner or later."""
+
+    def put(self, picture_ids: Sequence[UUID]) -> None:
+        """Ask for these pictures to be indexed. Call only after their rows are committed."""
+        ...
+
+    def waiting(self) -> int:
+        """Batches that no worker has taken yet."""
+        ...
+
+    def workers(self) -> int:
+        """Workers that are alive."""
+        ...

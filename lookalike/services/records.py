@@ -1,0 +1,158 @@
+"""Plain values that cross the ports: what embedders, vector indexes and blob stores talk about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels: TypeAlias = NDArray[np.uint8]
+"""RGB picture, shape (height, width, 3), dtype uint8, values 0 to 255, upright."""
+
+Vector: TypeAlias = NDArray[np.float32]
+"""One embedding, shape (dimensions,), dtype float32. Unit length for cosine models."""
+
+Vectors: TypeAlias = NDArray[np.float32]
+"""Embeddings of a batch, shape (n, dimensions), dtype float32, one row a picture."""
+
+Scalar: TypeAlias = str | int | float | bool
+"""What an attribute's value may be."""
+
+
+class Distance(StrEnum):
+    """How two vectors are compared. The score is always larger for more alike."""
+
+    COSINE = "cosine"
+
+
+class Fit(StrEnum):
+    """How a picture of any shape becomes the square that a network wants."""
+
+    LETTERBOX = "letterbox"
+
+
+class Weights(StrEnum):
+    """Where a model's weights stand on this machine."""
+
+    PRESENT = "present"
+    DOWNLOADABLE = "downloadable"
+    MISSING = "missing"
+
+
+class Orientation(StrEnum):
+    """Which side of the upright picture is longer."""
+
+    LANDSCAPE = "landscape"
+    PORTRAIT = "portrait"
+    SQUARE = "square"
+
+    @classmethod
+    def of(cls, width: int, height: int) -> Orientation:
+        """Name the shape of a picture of `width` x `height` pixels."""
+        if width == height:
+            return cls.SQUARE
+        return cls.LANDSCAPE if width > height else cls.PORTRAIT
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How pixels are prepared before a network sees them; part of a model's definition.
+
+    `size` is the side of the square input in pixels. `mean` and `deviation` are per RGB channel
+    on a 0..1 scale and are applied by the embedder, so that prepared pictures stay uint8.
+    `padding` is the RGB colour of letterbox bars.
+    """
+
+    size: int
+    mean: tuple[float, float, float]
+    deviation: tuple[float, float, float]
+    padding: tuple[int, int, int]
+    fit: Fit = Fit.LETTERBOX
+    pool: str = "average"
+
+    def __str__(self) -> str:
+        return f"{self.fit} {self.size}, {self.pool} pool, L2"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDefinition:
+    """A model by name: what it makes, how pictures are prepared for it, how vectors compare."""
+
+    name: str
+    dimensions: int
+    recipe: Recipe
+    distance: Distance = Distance.COSINE
+
+
+@dataclass(frozen=True, slots=True)
+class ModelAvailability:
+    """A model and whether its weights are here; `hint` says what to do when they are not."""
+
+    definition: ModelDefinition
+    weights: Weights
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionSpec:
+    """What a vector collection is made for. Fixed for its lifetime."""
+
+    dimensions: int
+    distance: Distance = Distance.COSINE
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """What the vector index knows about a picture: the fields that filters use.
+
+    `library` is the library's name. `taken` and `added` are seconds since the epoch, UTC;
+    `taken` is None when the picture does not say. `attributes` maps names to scalars.
+    """
+
+    library: str
+    tags: tuple[str, ...]
+    format: str
+    orientation: Orientation
+    width: int
+    height: int
+    bytes: int
+    taken: float | None
+    added: float
+    attributes: Mapping[str, Scalar]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Point:
+    """A picture as the vector index stores it. `id` is the picture's id."""
+
+    id: UUID
+    vector: Vector
+    payload: Payload
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One neighbour: a picture's id and how alike it is (cosine: 1 is the same direction)."""
+
+    id: UUID
+    score: float
+
+
+def target(like: Sequence[Vector], unlike: Sequence[Vector]) -> Vector:
+    """The unit vector to search for, given examples of what is wanted and what is not.
+
+    Rocchio's relevance feedback with equal weights (also Qdrant's `average_vector` strategy):
+    mean(like) + (mean(like) - mean(unlike)). Raises ValueError without any example.
+    """
+    if not like and not unlike:
+        raise ValueError("at least one example is needed")
+    wanted = np.mean(like, axis=0) if len(like) else np.zeros_like(unlike[0])
+    if len(unlike):
+        wanted = 2 * wanted - np.mean(unlike, axis=0)
+    length = float(np.linalg.norm(wanted))
+    return (wanted / length if length else wanted).astype(np.float32)
