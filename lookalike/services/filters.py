@@ -1,4 +1,4 @@
-"""The filter language: what a caller may ask of neighbours, and the few conditions it comes down to.
+"""The filter language: what a caller may ask of neighbours, and the conditions it comes down to.
 
 People and programs write a `Filter` (JSON). Vector indexes only have to understand the three
 conditions that it compiles to, all of them ANDed: `AnyOf`, `NoneOf` and `Range`.

@@ -153,14 +153,17 @@ class BlobStore(Protocol):
     """Keeps files by key. Keys are relative paths of letters, digits, `.`, `-`, `_` and `/`."""
 
     def put(self, key: str, source: Path) -> None:
-        """Store the file `source`, which may be moved away; durable when this returns.
+        """Store a copy of the file `source`; durable when this returns.
 
         A key that exists already is left as it is: keys are made from content hashes.
         """
         ...
 
     def put_bytes(self, key: str, data: bytes) -> None:
-        """Store `data`, replacing what was there; durable when this returns."""
+        """Store `data` at once or not at all, replacing what was there.
+
+        For what can be made again (thumbnails): a power cut may undo it.
+        """
         ...
 
     def open(self, key: str) -> BinaryIO:

@@ -1,0 +1,103 @@
+"""Blobs as files in a folder, written so that a file is there as a whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from lookalike.services.errors import BlobMissingError, UnavailableError
+
+
+class FolderBlobs:
+    """A BlobStore in the folder `root`. Keys become paths below it."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        root.mkdir(parents=True, exist_ok=True)
+
+    def put(self, key: str, source: Path) -> None:
+        """See BlobStore. Links where it can, so that a picture is written to disk only once."""
+        path = self._path(key)
+        if path.exists():
+            return
+        with _translated():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _link_or_copy(source, path)
+            _sync(path.parent)
+
+    def put_bytes(self, key: str, data: bytes) -> None:
+        """See BlobStore."""
+        path = self._path(key)
+        with _translated():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with _replacing(path) as file:
+                file.write(data)
+
+    def open(self, key: str) -> BinaryIO:
+        """See BlobStore."""
+        try:
+            return self._path(key).open("rb")
+        except FileNotFoundError as error:
+            raise BlobMissingError(
+                "The picture's file is missing from the store. Upload the picture again."
+            ) from error
+
+    def exists(self, key: str) -> bool:
+        """See BlobStore."""
+        return self._path(key).exists()
+
+    def delete(self, key: str) -> None:
+        """See BlobStore."""
+        with _translated():
+            self._path(key).unlink(missing_ok=True)
+
+    def _path(self, key: str) -> Path:
+        return self._root / key
+
+
+def _link_or_copy(source: Path, path: Path) -> None:
+    try:
+        os.link(source, path)
+    except FileExistsError:
+        return
+    except OSError:  # another file system, or one without links
+        with _replacing(path) as file, source.open("rb") as original:
+            shutil.copyfileobj(original, file)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[BinaryIO]:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".incoming-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UnavailableError(
+            f"The picture store cannot be written ({error.strerror}). "
+            "Check the disk's free space and the folder's permissions."
+        ) from error

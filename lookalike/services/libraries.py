@@ -1,0 +1,84 @@
+"""Libraries: named sets of pictures."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from lookalike.services.db import Database
+from lookalike.services.errors import InvalidRequestError, NotFoundError
+from lookalike.services.models import DEFAULT_LIBRARY, Library, Picture
+
+NAME = re.compile(r"[\w][\w.-]{0,99}")
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryRecord:
+    """A library and how many pictures it holds."""
+
+    name: str
+    images: int
+    added_at: datetime
+
+
+class Libraries:
+    """Make and list libraries."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def create(self, name: str) -> LibraryRecord:
+        """Make a library; one that exists already is returned as it is.
+
+        Raises InvalidRequestError for a name that is not 1 to 100 letters, digits, `.`, `-`, `_`.
+        """
+        if not NAME.fullmatch(name):
+            raise InvalidRequestError(
+                "A library's name has 1 to 100 letters, digits, dots, dashes or underscores, "
+                "and begins with a letter or digit.",
+                field="name",
+            )
+        with self._db.write() as session:
+            if session.get(Library, name) is None:
+                session.add(Library(name=name))
+        return self.get(name)
+
+    def ensure_default(self) -> None:
+        """Make the library that is used when none is named."""
+        self.create(DEFAULT_LIBRARY)
+
+    def get(self, name: str) -> LibraryRecord:
+        """One library. Raises NotFoundError."""
+        for record in self.list():
+            if record.name == name:
+                return record
+        raise unknown_library(name)
+
+    def list(self) -> list[LibraryRecord]:
+        """All libraries by name."""
+        query = (
+            select(Library.name, func.count(Picture.id), Library.added_at)
+            .outerjoin(Picture, Picture.library == Library.name)
+            .group_by(Library.name, Library.added_at)
+            .order_by(Library.name)
+        )
+        with self._db.read() as session:
+            return [LibraryRecord(*row) for row in session.execute(query).tuples()]
+
+
+def require_library(session: Session, name: str) -> None:
+    """Check within a transaction that a library exists. Raises NotFoundError."""
+    if session.get(Library, name) is None:
+        raise unknown_library(name)
+
+
+def unknown_library(name: str) -> NotFoundError:
+    """The error for a library that is not there."""
+    return NotFoundError(
+        f"There is no library named {name!r}. Create it first, or use {DEFAULT_LIBRARY!r}.",
+        library=name,
+    )

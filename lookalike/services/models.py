@@ -1,0 +1,196 @@
+"""The tables. SQL is the truth: vectors and queues can be rebuilt from these rows and the blobs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+from uuid import UUID
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    Uuid,
+)
+from sqlalchemy import (
+    Index as SqlIndex,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from uuid6 import uuid7
+
+DEFAULT_LIBRARY = "main"
+
+
+class State(StrEnum):
+    """How far a picture is in one index."""
+
+    PENDING = "pending"
+    INDEXED = "indexed"
+    FAILED = "failed"
+
+
+class IndexState(StrEnum):
+    """Where an index is in its life."""
+
+    BUILDING = "building"
+    READY = "ready"
+    LIVE = "live"
+    RETIRED = "retired"
+    FAILED = "failed"
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment in UTC, aware on both sides. SQLite would hand back naive times."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Convert any aware time to UTC on its way in."""
+        del dialect
+        return value.astimezone(UTC) if value else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Say that what comes out is UTC."""
+        del dialect
+        return value.replace(tzinfo=UTC) if value and value.tzinfo is None else value
+
+
+def now() -> datetime:
+    """This moment, aware, UTC."""
+    return datetime.now(UTC)
+
+
+def new_id() -> UUID:
+    """A UUIDv7: unique, and later ones sort after earlier ones, so ids page by age."""
+    return UUID(int=uuid7().int)
+
+
+class Base(DeclarativeBase):
+    """Common ground of all tables, with constraint names that migrations can rely on."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_N_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map: ClassVar = {
+        dict[str, Any]: JSON().with_variant(JSONB(), "postgresql"),
+        datetime: UtcDateTime(),
+        UUID: Uuid(),
+    }
+
+
+class Library(Base):
+    """A named set of pictures. Every search looks into exactly one."""
+
+    __tablename__ = "libraries"
+
+    name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    added_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Picture(Base):
+    """One picture of one library. The same bytes twice in a library are one picture.
+
+    `width` and `height` are upright pixels. `revision` grows with each change of what filters
+    see (title aside), so that a writer of payloads can tell that it was overtaken. `dhash` and
+    `phash` are 64-bit fingerprints as 16 hex digits, None until the picture was decoded.
+    """
+
+    __tablename__ = "pictures"
+    __table_args__ = (UniqueConstraint("library", "sha256"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    library: Mapped[str] = mapped_column(ForeignKey("libraries.name"))
+    sha256: Mapped[str] = mapped_column(String(64), index=True)
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    format: Mapped[str] = mapped_column(String(20))
+    width: Mapped[int]
+    height: Mapped[int]
+    filename: Mapped[str] = mapped_column(String(255))
+    title: Mapped[str] = mapped_column(Text, default="")
+    attributes: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    taken_at: Mapped[datetime | None]
+    added_at: Mapped[datetime] = mapped_column(default=now)
+    revision: Mapped[int] = mapped_column(default=1)
+    dhash: Mapped[str | None] = mapped_column(String(16))
+    phash: Mapped[str | None] = mapped_column(String(16))
+
+    tag_rows: Mapped[list[PictureTag]] = relationship(
+        lazy="selectin", cascade="all, delete-orphan", order_by="PictureTag.tag"
+    )
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags in alphabetical order."""
+        return tuple(row.tag for row in self.tag_rows)
+
+
+class PictureTag(Base):
+    """One tag of one picture."""
+
+    __tablename__ = "picture_tags"
+
+    picture_id: Mapped[UUID] = mapped_column(
+        ForeignKey("pictures.id", ondelete="CASCADE"), primary_key=True
+    )
+    tag: Mapped[str] = mapped_column(String(100), primary_key=True, index=True)
+
+
+class Index(Base):
+    """A vector collection made by one model and recipe."""
+
+    __tablename__ = "indexes"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    model: Mapped[str] = mapped_column(String(100))
+    recipe: Mapped[str] = mapped_column(String(200))
+    dimensions: Mapped[int]
+    distance: Mapped[str] = mapped_column(String(20))
+    collection: Mapped[str] = mapped_column(String(100), unique=True)
+    state: Mapped[IndexState] = mapped_column(String(20))
+    added_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Entry(Base):
+    """How far one picture is in one index, and why it failed if it did."""
+
+    __tablename__ = "entries"
+    __table_args__ = (SqlIndex("ix_entries_index_state", "index_id", "state"),)
+
+    picture_id: Mapped[UUID] = mapped_column(
+        ForeignKey("pictures.id", ondelete="CASCADE"), primary_key=True
+    )
+    index_id: Mapped[UUID] = mapped_column(ForeignKey("indexes.id"), primary_key=True)
+    state: Mapped[State] = mapped_column(String(20), default=State.PENDING)
+    code: Mapped[str | None] = mapped_column(String(40))
+    message: Mapped[str | None] = mapped_column(Text)
+    attempts: Mapped[int] = mapped_column(default=0)
+    updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
+
+
+class OutboxItem(Base):
+    """A promise, written with a change, that vectors and blobs will be made to agree with SQL.
+
+    It names a picture whose payload changed, or that was removed (then no picture row is left,
+    and `sha256` says which blobs may go).
+    """
+
+    __tablename__ = "outbox"
+
+    picture_id: Mapped[UUID] = mapped_column(primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64))
+    added_at: Mapped[datetime] = mapped_column(default=now)
