@@ -58,6 +58,11 @@ class Libraries:
                 return record
         raise unknown_library(name)
 
+    def require(self, name: str) -> None:
+        """Check that a library exists. Raises NotFoundError."""
+        with self._db.read() as session:
+            require_library(session, name)
+
     def list(self) -> list[LibraryRecord]:
         """All libraries by name."""
         query = (

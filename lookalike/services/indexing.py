@@ -1,0 +1,182 @@
+"""Indexing: pending pictures become points in the vector index, a batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from lookalike.services.blobs import original_key, thumbnail_key
+from lookalike.services.db import Database
+from lookalike.services.errors import LookalikeError, PictureError
+from lookalike.services.imaging.decoding import decode
+from lookalike.services.imaging.fingerprints import dhash, phash
+from lookalike.services.imaging.limits import Limits
+from lookalike.services.imaging.preparing import prepare
+from lookalike.services.imaging.thumbnails import thumbnail
+from lookalike.services.indexes import Indexes, OpenIndex
+from lookalike.services.models import Entry, Picture, State
+from lookalike.services.outbox import Outbox, remember
+from lookalike.services.payloads import payload_of
+from lookalike.services.pipeline import batches
+from lookalike.services.ports import BlobStore
+from lookalike.services.records import Pixels, Point, Recipe
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """How the work is cut: pictures per forward pass and decoding threads, thumbnail size."""
+
+    forward_batch: int
+    decode_threads: int
+    thumbnail_side: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Decoded:
+    """A picture ready for the network, with its 64-bit fingerprints as 16 hex digits."""
+
+    picture: Picture
+    pixels: Pixels
+    dhash: str
+    phash: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """A picture that cannot be indexed, and why."""
+
+    picture: Picture
+    error: LookalikeError
+
+
+class InternalPictureError(PictureError):
+    """Our own code failed on this picture; the log says how."""
+
+    code = "internal"
+
+
+class Indexing:
+    """Brings pictures into every index. Any batch may be given any number of times."""
+
+    def __init__(
+        self,
+        db: Database,
+        blobs: BlobStore,
+        indexes: Indexes,
+        outbox: Outbox,
+        limits: Limits,
+        workload: Workload,
+    ) -> None:
+        self._db = db
+        self._blobs = blobs
+        self._indexes = indexes
+        self._outbox = outbox
+        self._limits = limits
+        self._workload = workload
+
+    def index(self, picture_ids: Sequence[UUID]) -> None:
+        """Index those of these pictures that are pending; the others are passed over.
+
+        A picture that cannot be read is recorded as failed, the rest goes on. Raises
+        UnavailableError when a part of the platform is down; what is left stays pending.
+        """
+        for index in self._indexes.fed():
+            self._index_into(index, self._pending(index.id, picture_ids))
+
+    def _pending(self, index_id: UUID, picture_ids: Sequence[UUID]) -> list[Picture]:
+        with self._db.read() as session:
+            query = (
+                select(Picture)
+                .join(Entry, Entry.picture_id == Picture.id)
+                .where(Entry.index_id == index_id, Entry.state == State.PENDING)
+                .where(Picture.id.in_(picture_ids))
+                .order_by(Picture.id)
+            )
+            return list(session.scalars(query))
+
+    def _index_into(self, index: OpenIndex, pictures: Sequence[Picture]) -> None:
+        recipe = index.embedder.definition.recipe
+        for batch in batches(
+            pictures,
+            lambda picture: self._decode(picture, recipe),
+            self._workload.forward_batch,
+            self._workload.decode_threads,
+        ):
+            decoded = [one for one in batch if isinstance(one, _Decoded)]
+            self._upsert(index, decoded)
+            failed = [one for one in batch if isinstance(one, _Failed)]
+            self._record(index, decoded, failed)
+
+    def _decode(self, picture: Picture, recipe: Recipe) -> _Decoded | _Failed:
+        try:
+            return self._open_and_prepare(picture, recipe)
+        except PictureError as error:
+            return _Failed(picture, error)
+        except (LookalikeError, MemoryError):
+            raise  # a part of the platform is down: not the picture's fault
+        except Exception:  # whatever else a decoder may do must not stop the batch
+            log.exception("picture_not_decoded", picture_id=str(picture.id))
+            message = "Something went wrong on our side while reading this picture. See the log."
+            return _Failed(picture, InternalPictureError(message))
+
+    def _open_and_prepare(self, picture: Picture, recipe: Recipe) -> _Decoded:
+        longest = max(self._workload.thumbnail_side, recipe.size)
+        with self._blobs.open(original_key(picture.sha256)) as file:
+            image = decode(file, self._limits, longest)
+        small = thumbnail(image, self._workload.thumbnail_side)
+        self._blobs.put_bytes(thumbnail_key(picture.sha256), small)
+        return _Decoded(
+            picture, prepare(image, recipe), f"{dhash(image):016x}", f"{phash(image):016x}"
+        )
+
+    def _upsert(self, index: OpenIndex, decoded: Sequence[_Decoded]) -> None:
+        if not decoded:
+            return
+        vectors = index.embedder.embed([one.pixels for one in decoded])
+        index.collection.upsert(
+            [
+                Point(one.picture.id, vector, payload_of(one.picture))
+                for one, vector in zip(decoded, vectors, strict=True)
+            ]
+        )
+
+    def _record(
+        self, index: OpenIndex, decoded: Sequence[_Decoded], failed: Sequence[_Failed]
+    ) -> None:
+        with self._db.write() as session:
+            for one in decoded:
+                _record_indexed(session, index.id, one)
+            for failure in failed:
+                _record_failed(session, index.id, failure)
+        self._outbox.settle([one.picture.id for one in decoded])
+
+
+def _record_indexed(session: Session, index_id: UUID, one: _Decoded) -> None:
+    picture = session.get(Picture, one.picture.id)
+    if picture is None or picture.revision != one.picture.revision:
+        # Removed or changed while it was embedded: the point must follow.
+        remember(session, one.picture.id, one.picture.sha256)
+    if picture is not None:
+        picture.dhash, picture.phash = one.dhash, one.phash
+        _finish(session, (picture.id, index_id), State.INDEXED)
+
+
+def _record_failed(session: Session, index_id: UUID, failure: _Failed) -> None:
+    _finish(session, (failure.picture.id, index_id), State.FAILED, failure.error)
+
+
+def _finish(
+    session: Session, key: tuple[UUID, UUID], state: State, error: LookalikeError | None = None
+) -> None:
+    entry = session.get(Entry, key)
+    if entry is not None:
+        entry.state = state
+        entry.code, entry.message = (error.code, error.message) if error else (None, None)
+        entry.attempts += 1

@@ -1,0 +1,171 @@
+"""The way in: staged files become stored, pending pictures, or are refused with a reason."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from uuid import UUID
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from lookalike.services.blobs import original_key
+from lookalike.services.db import Database
+from lookalike.services.errors import PictureError, UnavailableError
+from lookalike.services.imaging.inspection import PictureInfo, inspect
+from lookalike.services.imaging.limits import Limits
+from lookalike.services.indexes import fed_index_ids
+from lookalike.services.labels import Labels
+from lookalike.services.libraries import require_library
+from lookalike.services.models import Entry, Picture, PictureTag, State, new_id
+from lookalike.services.ports import BlobStore, IndexQueue
+from lookalike.services.staging import Staged
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that somebody offers, and what they call it."""
+
+    filename: str
+    staged: Staged
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The picture is stored for good. `duplicate`: the library had these bytes already."""
+
+    filename: str
+    id: UUID
+    state: State
+    duplicate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The picture was refused; nothing of it is kept."""
+
+    filename: str
+    error: PictureError
+
+
+@dataclass(frozen=True, slots=True)
+class _Sound:
+    """An upload that passed inspection."""
+
+    upload: Upload
+    info: PictureInfo
+
+
+class Intake:
+    """Accepts pictures. When `add` returns, what it accepted survives any crash."""
+
+    def __init__(self, db: Database, blobs: BlobStore, queue: IndexQueue, limits: Limits) -> None:
+        self._db = db
+        self._blobs = blobs
+        self._queue = queue
+        self._limits = limits
+
+    def add(
+        self, uploads: Sequence[Upload], library: str, labels: Labels
+    ) -> list[Accepted | Rejected]:
+        """Take each upload or refuse it, answering in their order. One bad file stops no other.
+
+        Raises NotFoundError for an unknown library, UnavailableError when nothing can be stored.
+        """
+        with self._db.read() as session:
+            require_library(session, library)
+        checked = [self._check(upload) for upload in uploads]
+        sound = [item for item in checked if isinstance(item, _Sound)]
+        for item in sound:
+            self._store(item)
+        accepted = iter(self._record(sound, library, labels) if sound else ())
+        return [next(accepted) if isinstance(item, _Sound) else item for item in checked]
+
+    def _check(self, upload: Upload) -> _Sound | Rejected:
+        try:
+            upload.staged.seal()
+            return _Sound(upload, inspect(upload.staged.file, self._limits))
+        except PictureError as error:
+            return Rejected(upload.filename, error)
+
+    def _store(self, item: _Sound) -> None:
+        staged = item.upload.staged
+        self._blobs.put(original_key(staged.sha256), staged.path)
+
+    def _record(self, sound: Sequence[_Sound], library: str, labels: Labels) -> list[Accepted]:
+        with self._db.write() as session:
+            require_library(session, library)
+            accepted = [_upsert(session, item, library, labels) for item in sound]
+        for item in sound:
+            # A removal of the same bytes may have taken the blob just before our rows were
+            # there to protect it.
+            self._store(item)
+        self._enqueue(_unique(one.id for one in accepted if one.state == State.PENDING))
+        return accepted
+
+    def _enqueue(self, ids: list[UUID]) -> None:
+        try:
+            self._queue.put(ids)
+        except UnavailableError:
+            # The rows are committed and say `pending`: recovery queues them again.
+            log.warning("queue_unavailable", pictures=len(ids))
+
+
+def _upsert(session: Session, item: _Sound, library: str, labels: Labels) -> Accepted:
+    sha256 = item.upload.staged.sha256
+    known = session.scalar(
+        select(Picture).where(Picture.library == library, Picture.sha256 == sha256)
+    )
+    picture = known or _new_picture(item, library, labels)
+    session.add(picture)
+    state = _enter(session, picture.id)
+    session.flush()
+    return Accepted(item.upload.filename, picture.id, state, duplicate=known is not None)
+
+
+def _enter(session: Session, picture_id: UUID) -> State:
+    """Give the picture an entry in each index; one that failed is tried again."""
+    states = []
+    for index_id in fed_index_ids(session):
+        entry = session.get(Entry, (picture_id, index_id)) or Entry(
+            picture_id=picture_id, index_id=index_id, state=State.PENDING
+        )
+        if entry.state == State.FAILED:
+            entry.state, entry.code, entry.message = State.PENDING, None, None
+        session.add(entry)
+        states.append(entry.state)
+    return State.INDEXED if all(state == State.INDEXED for state in states) else State.PENDING
+
+
+def _new_picture(item: _Sound, library: str, labels: Labels) -> Picture:
+    staged, info = item.upload.staged, item.info
+    return Picture(
+        id=new_id(),
+        library=library,
+        sha256=staged.sha256,
+        bytes=staged.size,
+        format=info.format,
+        width=info.width,
+        height=info.height,
+        taken_at=info.taken_at,
+        filename=clean_filename(item.upload.filename),
+        title=labels.title,
+        attributes=dict(labels.attributes),
+        tag_rows=[PictureTag(tag=tag) for tag in sorted(set(labels.tags))],
+    )
+
+
+def clean_filename(name: str) -> str:
+    """The last part of a path from any system, without control characters, at most 255 long."""
+    last = PurePosixPath(name.replace("\\", "/")).name
+    kept = "".join(letter for letter in last if unicodedata.category(letter)[0] != "C")
+    return kept[-255:] or "unnamed"
+
+
+def _unique(ids: Iterable[UUID]) -> list[UUID]:
+    return list(dict.fromkeys(ids))

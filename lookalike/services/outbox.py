@@ -1,0 +1,86 @@
+"""Makes vectors and blobs agree with SQL after a picture was changed or removed.
+
+Each such change writes an outbox item in its own transaction. It is settled right after the
+commit; what a crash or an outage left unsettled is settled at the next start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import delete, exists, select
+from sqlalchemy.orm import Session
+
+from lookalike.services.blobs import original_key, thumbnail_key
+from lookalike.services.db import Database
+from lookalike.services.indexes import Indexes
+from lookalike.services.models import OutboxItem, Picture
+from lookalike.services.payloads import payload_of
+from lookalike.services.ports import BlobStore
+
+MAX_ROUNDS = 10
+"""How often a payload is written again because the picture changed meanwhile."""
+
+
+def remember(session: Session, picture_id: UUID, sha256: str) -> None:
+    """Promise, within the transaction that changes or removes the picture, to settle it."""
+    session.merge(OutboxItem(picture_id=picture_id, sha256=sha256))
+
+
+class Outbox:
+    """Settles outbox items. Settling twice does no harm."""
+
+    def __init__(self, db: Database, indexes: Indexes, blobs: BlobStore) -> None:
+        self._db = db
+        self._indexes = indexes
+        self._blobs = blobs
+
+    def settle_all(self) -> int:
+        """Settle everything that is left over; answers how many items there were."""
+        with self._db.read() as session:
+            ids = list(session.scalars(select(OutboxItem.picture_id)))
+        self.settle(ids)
+        return len(ids)
+
+    def settle(self, picture_ids: Sequence[UUID]) -> None:
+        """Settle these items; ids without one are passed over. Raises UnavailableError."""
+        for picture_id in picture_ids:
+            with self._db.read() as session:
+                item = session.get(OutboxItem, picture_id)
+            if item is not None:
+                self._settle(item)
+
+    def _settle(self, item: OutboxItem) -> None:
+        for _ in range(MAX_ROUNDS):
+            with self._db.read() as session:
+                picture = session.get(Picture, item.picture_id)
+            self._write_vectors(item.picture_id, picture)
+            if self._close(item, picture.revision if picture else None):
+                return
+
+    def _write_vectors(self, picture_id: UUID, picture: Picture | None) -> None:
+        for collection in self._indexes.collections():
+            if picture is None:
+                collection.delete([picture_id])
+            else:
+                collection.set_payload({picture_id: payload_of(picture)})
+
+    def _close(self, item: OutboxItem, revision: int | None) -> bool:
+        """Forget the item, unless the picture changed again since `revision` was read."""
+        with self._db.write() as session:
+            current = session.scalar(select(Picture.revision).where(Picture.id == item.picture_id))
+            if current != revision:
+                return False
+            if current is None:
+                self._remove_blobs(session, item.sha256)
+            session.execute(delete(OutboxItem).where(OutboxItem.picture_id == item.picture_id))
+            return True
+
+    def _remove_blobs(self, session: Session, sha256: str) -> None:
+        # Inside the write transaction, because an upload of the same bytes must come either
+        # before it (then its row is seen here) or after it (then it finds the blob gone and
+        # stores it again). Unlinking takes microseconds.
+        if not session.scalar(select(exists().where(Picture.sha256 == sha256))):
+            self._blobs.delete(original_key(sha256))
+            self._blobs.delete(thumbnail_key(sha256))

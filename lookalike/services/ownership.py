@@ -1,0 +1,94 @@
+"""Who owns a data folder. One process does: the embedded database and vectors need that."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO
+
+from lookalike.services.errors import BusyError, ConfigurationError
+
+LOCK_FILE = "owner.lock"
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The process that holds a data folder, and where it answers, if it does."""
+
+    pid: int
+    command: str
+    url: str | None = None
+
+
+class Ownership:
+    """Holds a data folder for this process until `release`, or until the process ends."""
+
+    def __init__(self, folder: Path, command: str) -> None:
+        """Take the folder, making it if needed. Raises BusyError that names the holder."""
+        self._command = command
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._file: IO[str] = (folder / LOCK_FILE).open("a+")
+        except OSError as error:
+            raise ConfigurationError(
+                f"The data folder {str(folder)!r} cannot be used ({error.strerror}). "
+                "Name another with --data or LOOKALIKE_DATA_DIR."
+            ) from error
+        if not _lock(self._file):
+            self._file.close()
+            raise _busy(folder)
+        self.announce(None)
+
+    def announce(self, url: str | None) -> None:
+        """Tell others where this process answers."""
+        self._file.seek(0)
+        self._file.truncate()
+        json.dump(asdict(Owner(os.getpid(), self._command, url)), self._file)
+        self._file.flush()
+
+    def release(self) -> None:
+        """Let the folder go. May be called twice."""
+        if not self._file.closed:
+            self._file.seek(0)
+            self._file.truncate()
+            self._file.close()
+
+
+def owner_of(folder: Path) -> Owner | None:
+    """The process that holds the folder at this moment, None when nobody does."""
+    try:
+        with (folder / LOCK_FILE).open("r+") as file:
+            return None if _lock(file) else _read(file)
+    except FileNotFoundError:
+        return None
+
+
+def _lock(file: IO[str]) -> bool:
+    # The kernel drops this lock when the process dies, however it dies.
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _read(file: IO[str]) -> Owner:
+    file.seek(0)
+    try:
+        return Owner(**json.loads(file.read()))
+    except (ValueError, TypeError):  # the holder is just writing it
+        return Owner(0, "another Lookalike process")
+
+
+def _busy(folder: Path) -> BusyError:
+    owner = owner_of(folder) or Owner(0, "another Lookalike process")
+    where = f" and answers at {owner.url}" if owner.url else ""
+    return BusyError(
+        f"The data folder {str(folder)!r} is held by `{owner.command}` (process {owner.pid})"
+        f"{where}. Use that one, stop it, or name another folder with --data.",
+        pid=owner.pid,
+        url=owner.url,
+    )

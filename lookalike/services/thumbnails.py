@@ -1,0 +1,41 @@
+"""Small copies of pictures: usually made while indexing, otherwise when first asked for."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+from uuid import UUID
+
+from lookalike.services.blobs import original_key, thumbnail_key
+from lookalike.services.errors import BlobMissingError
+from lookalike.services.imaging.decoding import decode
+from lookalike.services.imaging.limits import Limits
+from lookalike.services.imaging.thumbnails import thumbnail
+from lookalike.services.pictures import Pictures
+from lookalike.services.ports import BlobStore
+
+
+class Thumbnails:
+    """Hands out thumbnails: JPEG, no metadata, longest side at most `side` pixels."""
+
+    def __init__(self, pictures: Pictures, blobs: BlobStore, limits: Limits, side: int) -> None:
+        self._pictures = pictures
+        self._blobs = blobs
+        self._limits = limits
+        self._side = side
+
+    def open(self, picture_id: UUID) -> BinaryIO:
+        """The thumbnail's bytes; the caller closes the file.
+
+        Raises NotFoundError, or a PictureError when the picture cannot be decoded.
+        """
+        sha256 = self._pictures.get(picture_id).picture.sha256
+        try:
+            return self._blobs.open(thumbnail_key(sha256))
+        except BlobMissingError:
+            self._make(sha256)
+            return self._blobs.open(thumbnail_key(sha256))
+
+    def _make(self, sha256: str) -> None:
+        with self._blobs.open(original_key(sha256)) as file:
+            image = decode(file, self._limits, self._side)
+        self._blobs.put_bytes(thumbnail_key(sha256), thumbnail(image, self._side))

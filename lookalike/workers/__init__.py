@@ -1,0 +1,1 @@
+"""The queue's door: Celery workers that call services."""

@@ -1,0 +1,37 @@
+"""A Celery worker as a thread of this process, for running the whole platform in one."""
+
+from __future__ import annotations
+
+import threading
+
+from celery import Celery
+from celery.worker import WorkController, state
+
+
+class WorkerThread:
+    """Works on the app's queue, one task at a time, until stopped."""
+
+    def __init__(self, app: Celery) -> None:
+        app.set_default()  # the pool's threads find the app through this; else results vanish
+        self._controller = WorkController(
+            app=app,
+            hostname="embedded@localhost",
+            # One task after the other: the forward pass uses every core by itself. A pool of
+            # threads, not solo, so that the worker answers pings while it works.
+            pool="threads",
+            concurrency=1,
+            loglevel="WARNING",
+            without_gossip=True,
+            without_mingle=True,
+            without_heartbeat=True,
+        )
+        self._thread = threading.Thread(target=self._controller.start, name="worker", daemon=True)
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        self._thread.start()
+
+    def stop(self, timeout: float) -> None:
+        """Finish the task in hand and end, waiting at most `timeout` seconds for it."""
+        state.should_stop = 0
+        self._thread.join(timeout)
