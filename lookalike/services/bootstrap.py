@@ -98,7 +98,7 @@ def bootstrap(settings: Settings) -> Platform:
         libraries=libraries,
         intake=Intake(db, blobs, queue, limits),
         pictures=pictures,
-        thumbnails=Thumbnails(pictures, blobs, limits, settings.thumbnail_side),
+        thumbnails=Thumbnails(blobs, limits, settings.thumbnail_side),
         indexing=Indexing(db, blobs, indexes, outbox, limits, workload),
         search=Search(indexes, pictures, libraries, blobs, limits),
         status=Status(db, pictures, indexes, queue),

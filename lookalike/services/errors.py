@@ -6,7 +6,7 @@ The codes are part of the public contract: once published, a code keeps its mean
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 
 class LookalikeError(Exception):
@@ -16,7 +16,7 @@ class LookalikeError(Exception):
     JSON-ready facts (limits, sizes, field names). None of them ever holds a stack trace.
     """
 
-    code: ClassVar[str] = "internal"
+    code: str = "internal"
 
     def __init__(self, message: str, **details: Any) -> None:
         super().__init__(message)

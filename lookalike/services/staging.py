@@ -35,6 +35,10 @@ class Staged:
             self._file.write(data)
         return len(data)
 
+    def seek(self, offset: int) -> int:
+        """Move to a position, which form parsers do when a file is complete."""
+        return self._file.seek(offset)
+
     def seal(self) -> None:
         """Make the bytes durable and ready to be read. Raises TooLargeError if there were too many.
 

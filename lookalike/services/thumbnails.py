@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 from typing import BinaryIO
-from uuid import UUID
 
 from lookalike.services.blobs import original_key, thumbnail_key
 from lookalike.services.errors import BlobMissingError
 from lookalike.services.imaging.decoding import decode
 from lookalike.services.imaging.limits import Limits
 from lookalike.services.imaging.thumbnails import thumbnail
-from lookalike.services.pictures import Pictures
+from lookalike.services.models import Picture
 from lookalike.services.ports import BlobStore
 
 
 class Thumbnails:
     """Hands out thumbnails: JPEG, no metadata, longest side at most `side` pixels."""
 
-    def __init__(self, pictures: Pictures, blobs: BlobStore, limits: Limits, side: int) -> None:
-        self._pictures = pictures
+    def __init__(self, blobs: BlobStore, limits: Limits, side: int) -> None:
         self._blobs = blobs
         self._limits = limits
         self._side = side
 
-    def open(self, picture_id: UUID) -> BinaryIO:
+    def open(self, picture: Picture) -> BinaryIO:
         """The thumbnail's bytes; the caller closes the file.
 
-        Raises NotFoundError, or a PictureError when the picture cannot be decoded.
+        Raises PictureError when the picture cannot be decoded.
         """
-        sha256 = self._pictures.get(picture_id).picture.sha256
+        sha256 = picture.sha256
         try:
             return self._blobs.open(thumbnail_key(sha256))
         except BlobMissingError:

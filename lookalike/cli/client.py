@@ -1,0 +1,98 @@
+"""A client of the API, the one way in which commands reach the platform.
+
+It speaks to a running server, or to the very same WSGI app inside this process, so that every
+command behaves alike in both cases.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from lookalike.services.errors import InvalidRequestError, LookalikeError, UnavailableError
+
+TIMEOUT = httpx.Timeout(120, connect=5)
+
+
+class ApiError(LookalikeError):
+    """The API refused; code and message are its own."""
+
+    def __init__(self, code: str, message: str, details: dict[str, Any]) -> None:
+        super().__init__(message, **details)
+        self.code = code
+
+
+class Client:
+    """Calls the API and hands back its JSON. Raises ApiError, UnavailableError."""
+
+    def __init__(self, http: httpx.Client) -> None:
+        self._http = http
+
+    def upload(self, paths: Sequence[Path], library: str, tags: Sequence[str]) -> Any:
+        """Upload these files in one request; see `POST /images`."""
+        with ExitStack() as stack:
+            files = [("file", (path.name, stack.enter_context(path.open("rb")))) for path in paths]
+            fields = {"library": library, "tags": list(tags)}
+            return self._call("POST", "/images", files=files, data=fields)
+
+    def images(self, ids: Sequence[str]) -> list[dict[str, Any]]:
+        """Those of these pictures that exist."""
+        answer = self._call("GET", "/images", params={"id": list(ids), "limit": len(ids)})
+        images: list[dict[str, Any]] = answer["images"]
+        return images
+
+    def search(self, picture: Path, query: dict[str, Any]) -> Any:
+        """Search by a picture file; see `POST /search`."""
+        with picture.open("rb") as file:
+            return self._call(
+                "POST",
+                "/search",
+                files={"image": (picture.name, file)},
+                data={"query": json.dumps(query)},
+            )
+
+    def create_library(self, name: str) -> Any:
+        """Make a library, or find it made."""
+        return self._call("POST", "/libraries", json={"name": name})
+
+    def status(self) -> Any:
+        """See `GET /status`."""
+        return self._call("GET", "/status")
+
+    def models(self) -> Any:
+        """See `GET /models`."""
+        return self._call("GET", "/models")
+
+    def _call(self, method: str, path: str, **request: Any) -> Any:
+        try:
+            response = self._http.request(method, f"/api/v1{path}", **request)
+        except httpx.InvalidURL as error:
+            raise InvalidRequestError(f"This is not a URL: {error}.") from error
+        except httpx.HTTPError as error:
+            raise UnavailableError(
+                f"No answer from {self._http.base_url} ({error}). Is `lookalike up` running?"
+            ) from error
+        return _answer(response)
+
+
+def _answer(response: httpx.Response) -> Any:
+    try:
+        body = response.json()
+    except ValueError as error:
+        raise UnavailableError(
+            f"{response.url} does not answer like Lookalike (HTTP {response.status_code}). "
+            "Check --url."
+        ) from error
+    if response.is_success:
+        return body
+    error = body.get("error", {})
+    raise ApiError(
+        error.get("code", "unavailable"),
+        error.get("message", f"HTTP {response.status_code}"),
+        error.get("details", {}),
+    )

@@ -1,0 +1,49 @@
+"""How a command reaches the platform: the server on the data folder, or the folder itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+
+from lookalike.cli.client import TIMEOUT, Client
+from lookalike.cli.embedded import embedded
+from lookalike.services.errors import NotFoundError
+from lookalike.services.ownership import owner_of
+from lookalike.services.settings import Settings
+
+
+@contextmanager
+def connect(
+    settings: Settings, url: str | None, command: str, *, worker: bool = False
+) -> Iterator[Client]:
+    """A client for `url`, or the server that holds the data folder, or the folder opened here.
+
+    `worker` says whether pictures have to be indexed, if it is opened here. Raises BusyError
+    when another command holds the folder, NotFoundError when there is nothing to read in it.
+    """
+    url = url or running_url(settings)
+    if url is not None:
+        with httpx.Client(base_url=url, timeout=TIMEOUT, trust_env=False) as http:
+            yield Client(http)
+        return
+    if not worker and not settings.database_url and not _has_data(settings):
+        raise NotFoundError(
+            f"There is no Lookalike data in {str(settings.data_dir)!r} yet. "
+            "Bring pictures in with `lookalike import`, or name the folder with --data."
+        )
+    with embedded(settings, command, worker=worker) as running:
+        transport = httpx.WSGITransport(app=running.web)
+        with httpx.Client(transport=transport, base_url="http://localhost") as http:
+            yield Client(http)
+
+
+def running_url(settings: Settings) -> str | None:
+    """Where the server on the data folder answers, None when there is none."""
+    owner = owner_of(settings.data_dir)
+    return owner.url if owner else None
+
+
+def _has_data(settings: Settings) -> bool:
+    return (settings.data_dir / "lookalike.db").exists()

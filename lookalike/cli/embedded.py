@@ -1,0 +1,64 @@
+"""The whole platform in this process: services, pages and API, and a worker thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from flask import Flask
+
+from lookalike.services.bootstrap import Platform, bootstrap
+from lookalike.services.ownership import Ownership
+from lookalike.services.settings import Settings
+from lookalike.web.app import create_app as create_web
+from lookalike.workers.app import create_app as create_worker
+from lookalike.workers.thread import WorkerThread
+
+STOP_SECONDS = 30
+"""How long the task in hand may take to end. What it leaves undone is queued at the next start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """A running platform: its services, its WSGI app, and its hold on the data folder."""
+
+    platform: Platform
+    web: Flask
+    ownership: Ownership
+
+
+@contextmanager
+def embedded(settings: Settings, command: str, *, worker: bool) -> Iterator[Embedded]:
+    """Run the platform on the data folder for as long as the block lasts.
+
+    With a worker, what was left pending is taken up again. Raises BusyError when another process
+    holds the folder.
+    """
+    ownership = Ownership(settings.data_dir, command)
+    try:
+        platform = bootstrap(settings)
+        try:
+            platform.staging.clear()
+            with _working(platform) if worker else _idle():
+                yield Embedded(platform, create_web(platform), ownership)
+        finally:
+            platform.close()
+    finally:
+        ownership.release()
+
+
+@contextmanager
+def _working(platform: Platform) -> Iterator[None]:
+    thread = WorkerThread(create_worker(platform))
+    thread.start()
+    try:
+        platform.recovery.run()
+        yield
+    finally:
+        thread.stop(STOP_SECONDS)
+
+
+@contextmanager
+def _idle() -> Iterator[None]:
+    yield

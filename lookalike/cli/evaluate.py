@@ -1,0 +1,46 @@
+"""`lookalike evaluate`: how good the neighbours are, on pictures that are sorted into folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+
+from lookalike.cli.options import data_option, json_option, read_settings
+from lookalike.cli.output import print_json
+from lookalike.services.bootstrap import embedders_of, limits_of
+from lookalike.services.evaluation import Report
+from lookalike.services.evaluation import evaluate as measure
+
+
+@click.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--model", help="The model to measure. [default: LOOKALIKE_MODEL]")
+@data_option
+@json_option
+def evaluate(folder: Path, model: str | None, data: Path | None, as_json: bool) -> None:
+    """Measure retrieval quality on FOLDER, whose sub-folders are the classes.
+
+    Each picture searches among all others. P@k is the share of its own class among the first k
+    neighbours, mAP the mean average precision over all ranks. 1 is perfect. Nothing is stored.
+    """
+    settings = read_settings(data_dir=data, model=model)
+    embedder = embedders_of(settings).get(settings.model)
+    with Progress(console=Console(stderr=True), disable=as_json) as bar:
+        task = bar.add_task("Embedding", total=None)
+        result = measure(
+            folder,
+            embedder,
+            limits_of(settings),
+            lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    if as_json:
+        print_json(result.as_dict())
+    else:
+        _show(result)
+
+
+def _show(result: Report) -> None:
+    print(result)

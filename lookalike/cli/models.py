@@ -1,0 +1,42 @@
+"""`lookalike models`: the models that are known, and whether they can be used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from lookalike.cli.options import data_option, json_option, read_settings
+from lookalike.cli.output import print_json, print_table
+from lookalike.services.bootstrap import embedders_of
+from lookalike.services.records import ModelAvailability
+
+
+@click.command()
+@data_option
+@json_option
+def models(data: Path | None, as_json: bool) -> None:
+    """List the models. Choose one for a new data folder with LOOKALIKE_MODEL."""
+    available = embedders_of(read_settings(data_dir=data)).available()
+    if as_json:
+        print_json({"models": [_as_json(one) for one in available]})
+    else:
+        print_table(("model", "dimensions", "recipe", "weights", ""), map(_row, available))
+
+
+def _as_json(one: ModelAvailability) -> dict[str, object]:
+    definition = one.definition
+    return {
+        "name": definition.name,
+        "dimensions": definition.dimensions,
+        "distance": definition.distance,
+        "recipe": str(definition.recipe),
+        "weights": one.weights,
+        "hint": one.hint,
+    }
+
+
+def _row(one: ModelAvailability) -> tuple[str, ...]:
+    definition = one.definition
+    size = str(definition.dimensions)
+    return definition.name, size, str(definition.recipe), one.weights, one.hint

@@ -1,0 +1,213 @@
+"""The JSON that the API speaks, as models. Field for field the public contract."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from lookalike.services.models import State
+from lookalike.services.pictures import Shown
+from lookalike.services.records import Distance, Scalar, Weights
+
+
+class ErrorBody(BaseModel):
+    """A stable code for programs, a sentence for people, facts for both."""
+
+    code: str
+    message: str
+    details: dict[str, Any] = {}
+
+
+class ErrorAnswer(BaseModel):
+    """What every failed call answers."""
+
+    error: ErrorBody
+
+
+class Failure(BaseModel):
+    """Why a picture could not be indexed."""
+
+    code: str
+    message: str
+
+
+class Urls(BaseModel):
+    """Where more about a picture is found, as paths on this server."""
+
+    page: str
+    original: str
+    thumbnail: str
+    similar: str
+
+
+class Image(BaseModel):
+    """One picture. `width` and `height` are upright pixels; times are UTC."""
+
+    id: UUID
+    library: str
+    state: State
+    error: Failure | None
+    filename: str
+    title: str
+    tags: list[str]
+    attributes: dict[str, Scalar]
+    width: int
+    height: int
+    format: str
+    bytes: int
+    sha256: str
+    taken_at: datetime | None
+    added_at: datetime
+    urls: Urls
+
+
+class Images(BaseModel):
+    """A stretch of pictures, newest first; `next_cursor` continues it."""
+
+    images: list[Image]
+    next_cursor: str | None
+
+
+class AcceptedImage(BaseModel):
+    """A file that was stored; `duplicate` if the library had the same bytes already.
+
+    `position` counts the files of the upload from 0.
+    """
+
+    position: int
+    id: UUID
+    state: State
+    duplicate: bool
+    filename: str
+
+
+class RejectedImage(BaseModel):
+    """A file that was refused, and the `position` it had in the upload."""
+
+    position: int
+    filename: str
+    code: str
+    message: str
+
+
+class Uploaded(BaseModel):
+    """What became of the files of an upload, in their order."""
+
+    images: list[AcceptedImage]
+    rejected: list[RejectedImage]
+
+
+class FoundImage(BaseModel):
+    """A neighbour; a score of 1 means the same."""
+
+    image: Image
+    score: float
+
+
+class IndexName(BaseModel):
+    """The index that answered, and its model."""
+
+    id: UUID
+    model: str
+
+
+class Found(BaseModel):
+    """Neighbours, best first."""
+
+    results: list[FoundImage]
+    index: IndexName
+    took_ms: float
+
+
+class LibraryAnswer(BaseModel):
+    """A library and how many pictures it holds."""
+
+    name: str
+    images: int
+    added_at: datetime
+
+
+class LibrariesAnswer(BaseModel):
+    """All libraries by name."""
+
+    libraries: list[LibraryAnswer]
+
+
+class ModelAnswer(BaseModel):
+    """A model; `hint` says what to do when its weights are not here."""
+
+    name: str
+    dimensions: int
+    distance: Distance
+    recipe: str
+    weights: Weights
+    hint: str
+
+
+class ModelsAnswer(BaseModel):
+    """All models that are known."""
+
+    models: list[ModelAnswer]
+
+
+class StateCounts(BaseModel):
+    """Pictures by state."""
+
+    pending: int
+    indexed: int
+    failed: int
+
+
+class QueueAnswer(BaseModel):
+    """Batches that wait, and workers that are alive."""
+
+    waiting: int
+    workers: int
+
+
+class StatusAnswer(BaseModel):
+    """How the platform is doing."""
+
+    images: StateCounts
+    queue: QueueAnswer
+    index: IndexName
+
+
+class Name(BaseModel):
+    """A name for something new."""
+
+    model_config = {"extra": "forbid"}
+
+    name: str = Field(min_length=1, max_length=100)
+
+
+def image_of(shown: Shown) -> Image:
+    """The API's view of a picture."""
+    picture = shown.picture
+    api = f"/api/v1/images/{picture.id}"
+    return Image(
+        id=picture.id,
+        library=picture.library,
+        state=shown.state,
+        error=Failure(code=shown.code, message=shown.message or "") if shown.code else None,
+        filename=picture.filename,
+        title=picture.title,
+        tags=list(picture.tags),
+        attributes=picture.attributes,
+        width=picture.width,
+        height=picture.height,
+        format=picture.format,
+        bytes=picture.bytes,
+        sha256=picture.sha256,
+        taken_at=picture.taken_at,
+        added_at=picture.added_at,
+        urls=Urls(
+            page=f"/images/{picture.id}",
+            original=f"{api}/original",
+            thumbnail=f"{api}/thumbnail",
+            similar=f"{api}/similar",
+        ),
+    )
