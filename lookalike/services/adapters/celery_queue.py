@@ -10,10 +10,9 @@ from celery import Celery
 from celery.exceptions import CeleryError
 from kombu.exceptions import KombuError
 
+from lookalike.services.broker import INDEX_TASK, QUEUE, is_embedded, transport_options
 from lookalike.services.errors import UnavailableError
 
-INDEX_TASK = "lookalike.index"
-QUEUE = "index"
 PING_SECONDS = 0.5
 """How long to wait for workers to answer: one on the same machine takes milliseconds."""
 
@@ -23,6 +22,9 @@ class CeleryQueue:
 
     def __init__(self, broker_url: str, batch: int) -> None:
         self._app = Celery("lookalike-producer", broker=broker_url, set_as_current=False)
+        self._app.conf.broker_transport_options = transport_options(broker_url)
+        # An embedded worker is alone: nobody else's answer has to be waited for.
+        self._most_workers = 1 if is_embedded(broker_url) else None
         self._batch = batch
 
     def put(self, picture_ids: Sequence[UUID]) -> None:
@@ -41,7 +43,7 @@ class CeleryQueue:
     def workers(self) -> int:
         """See IndexQueue. Raises UnavailableError when the broker is down."""
         with _translated():
-            return len(self._app.control.ping(timeout=PING_SECONDS))
+            return len(self._app.control.ping(timeout=PING_SECONDS, limit=self._most_workers))
 
     def close(self) -> None:
         """Give the broker's connections back."""
