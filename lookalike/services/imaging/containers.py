@@ -1,0 +1,129 @@
+"""What a file's own structure says before any pixel is decoded.
+
+Decoders trust the structure: a JPEG header of millions of empty segments keeps Pillow busy for
+half a minute and fills gigabytes, and so do the endless chunks of a PNG or the endless scans of a
+progressive JPEG. Real files stay far below the bounds here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from lookalike.services.errors import CorruptError
+
+MAX_JPEG_SEGMENTS = 2000
+"""A 16 MB colour profile or depth map takes 256 segments of 64 KiB."""
+
+MAX_JPEG_JUNK = 4096
+"""Bytes between two segments that belong to neither; some cameras pad."""
+
+MAX_JPEG_SCANS = 500
+"""Encoders write about 10. libjpeg-turbo's own fuzzers stop at 500 as well."""
+
+MAX_PNG_CHUNKS = 100_000
+"""The largest file that is accepted by default makes 6,400 chunks of the usual 8 KiB."""
+
+_STANDALONE = {0x00, 0x01, 0xFF, *range(0xD0, 0xDA)}
+"""Second bytes of JPEG markers without a length (T.81, B.1.1.3), stuffing and fill bytes."""
+
+
+def check_structure(name: str, file: BinaryIO) -> None:
+    """Walk the header of a JPEG or the chunks of a PNG. Raises CorruptError if it never ends."""
+    if name == "jpeg":
+        _walk_jpeg_header(file)
+    elif name == "png":
+        for _ in png_chunks(file):
+            pass
+
+
+def check_scans(name: str, data: bytes) -> None:
+    """Raise CorruptError for a JPEG with more scans than decoding should take."""
+    if name == "jpeg" and data.count(b"\xff\xda") > MAX_JPEG_SCANS:
+        raise _endless("scans", MAX_JPEG_SCANS)
+
+
+def png_chunks(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
+    """Type, offset of the data and length of each chunk up to IEND or the end of the file.
+
+    Raises CorruptError after `MAX_PNG_CHUNKS`.
+    """
+    position = 8
+    for _ in range(MAX_PNG_CHUNKS):
+        file.seek(position)
+        head = file.read(8)
+        if len(head) < 8 or head[4:] == b"IEND":
+            return
+        length = int.from_bytes(head[:4], "big")
+        yield head[4:], position + 8, length
+        position += 12 + length
+    raise _endless("chunks", MAX_PNG_CHUNKS)
+
+
+def late_png_exif(file: BinaryIO) -> bytes | None:
+    """The EXIF block of a PNG wherever it stands: Pillow meets late ones only after decoding."""
+    for kind, offset, length in png_chunks(file):
+        if kind == b"eXIf":
+            file.seek(offset)
+            return file.read(length)
+    return None
+
+
+def ends_early(name: str, data: bytes) -> bool:
+    """Whether the file stops before its own structure does; only worth asking after a failure."""
+    if name == "jpeg":
+        return data.rfind(b"\xff\xd9") <= data.rfind(b"\xff\xda")
+    if name == "webp":
+        return int.from_bytes(data[4:8], "little") + 8 > len(data)
+    if name == "tiff":
+        return _first_directory(data) >= len(data)
+    if name in {"avif", "heic"}:
+        return _box_overruns(data)
+    return False
+
+
+def _walk_jpeg_header(file: BinaryIO) -> None:
+    position = 2
+    for _ in range(MAX_JPEG_SEGMENTS):
+        position = _next_marker(file, position)
+        file.seek(position)
+        head = file.read(4)
+        if len(head) < 4 or head[1] == 0xDA:
+            return
+        position += 1 if head[1] in _STANDALONE else 2 + int.from_bytes(head[2:], "big")
+    raise _endless("segments", MAX_JPEG_SEGMENTS)
+
+
+def _next_marker(file: BinaryIO, position: int) -> int:
+    file.seek(position)
+    junk = file.read(MAX_JPEG_JUNK)
+    found = junk.find(b"\xff")
+    if found < 0 and len(junk) == MAX_JPEG_JUNK:
+        raise CorruptError("The JPEG's header is damaged. Export the picture again.")
+    return position + max(found, 0)
+
+
+def _first_directory(data: bytes) -> int:
+    big = data[2:4] in {b"+\0", b"\0+"}
+    return int.from_bytes(data[8:16] if big else data[4:8], "little" if data[:1] == b"I" else "big")
+
+
+def _box_overruns(data: bytes) -> bool:
+    """Whether a top-level box of ISO/IEC 14496-12 claims more bytes than there are."""
+    position = 0
+    while position + 8 <= len(data):
+        size = int.from_bytes(data[position : position + 4], "big")
+        if size == 1:
+            size = int.from_bytes(data[position + 8 : position + 16], "big")
+        if size < 8:
+            return False
+        position += size
+    return position != len(data)
+
+
+def _endless(parts: str, most: int) -> CorruptError:
+    return CorruptError(
+        f"The file is made of more than {most:,} {parts}, which no real picture is. "
+        "Export the picture again.",
+        most=most,
+    )

@@ -1,0 +1,61 @@
+"""From a file that nobody vouches for to pixels: upright, opaque, 8-bit sRGB."""
+
+from __future__ import annotations
+
+import io
+from typing import BinaryIO
+
+from PIL import Image
+from PIL.ImageFile import ImageFile
+
+from lookalike.services.imaging.colours import adobe_inverted, eight_bits, flattened, in_srgb
+from lookalike.services.imaging.containers import check_scans
+from lookalike.services.imaging.limits import Limits
+from lookalike.services.imaging.metadata import upright
+from lookalike.services.imaging.opening import Source, check_size, opened
+from lookalike.services.imaging.scaling import fit, shrunk
+
+
+def decode(file: BinaryIO, limits: Limits, longest: int | None = None) -> Image.Image:
+    """Decode the picture in `file`, which is seekable and stays open.
+
+    Returns mode RGB, 8 bits, upright by EXIF, the first frame or page, transparency over white,
+    without metadata. With `longest`, no side is longer than that many pixels (never enlarged),
+    and a large JPEG is decoded at a fraction of its size. Safe to call from several threads.
+
+    Raises PictureError, whatever the bytes are: those of `inspect`, and CorruptError or
+    TruncatedError for damage that only decoding shows. OSError only if `file` cannot be read.
+    """
+    file.seek(0)
+    # In memory, so that a failing disk is not taken for a bad picture. One byte more than is
+    # accepted tells that there is more.
+    data = file.read(limits.max_bytes + 1)
+    with opened(io.BytesIO(data), limits) as source:
+        check_scans(source.format, data)
+        return _pixels(source, limits, longest)
+
+
+def _pixels(source: Source, limits: Limits, longest: int | None) -> Image.Image:
+    """Shrink as soon as there are 8 bits: every later step is cheap then."""
+    _load(source.picture, limits, longest)
+    picture = shrunk(eight_bits(adobe_inverted(source.picture)), longest)
+    if source.format != "tiff":  # Pillow turns TIFF while loading
+        picture = upright(picture, source.orientation)
+    picture = in_srgb(flattened(picture), source.picture.info.get("icc_profile"))
+    return _plain(picture)
+
+
+def _load(picture: ImageFile, limits: Limits, longest: int | None) -> None:
+    """Decode; the size is only known for sure afterwards, because headers can lie."""
+    target = fit(picture.size, longest or max(picture.size))
+    reduced = picture.draft(None, target) if max(target) < max(picture.size) else None
+    picture.load()
+    if reduced is None:
+        check_size(picture.size, limits)
+
+
+def _plain(picture: Image.Image) -> Image.Image:
+    """Without its file, its metadata and its format."""
+    plain = picture.copy() if isinstance(picture, ImageFile) else picture
+    plain.info.clear()
+    return plain
