@@ -33,6 +33,7 @@ class Platform:
     limits: Limits
     embedders: Embedders
     staging: Staging
+    indexes: Indexes
     libraries: Libraries
     intake: Intake
     pictures: Pictures
@@ -95,6 +96,7 @@ def bootstrap(settings: Settings) -> Platform:
         limits=limits,
         embedders=embedders,
         staging=Staging(data / "staging", limits.max_bytes),
+        indexes=indexes,
         libraries=libraries,
         intake=Intake(db, blobs, queue, limits),
         pictures=pictures,

@@ -1,0 +1,1 @@
+"""Measurements, each a comparison of things run side by side on the same machine."""

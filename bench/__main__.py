@@ -1,0 +1,37 @@
+"""`make bench`: speed of import and search, recall, and memory, in one run.
+
+Every figure belongs to the machine and the run that printed it; only the ratios travel.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from bench import importing, memory, searching
+from bench.pictures import bench_pictures
+
+SECTIONS: dict[str, Callable[[list[Path], Path], None]] = {
+    "import": importing.run,
+    "search": searching.run,
+    "memory": memory.run,
+}
+
+
+def main() -> None:
+    """Run the sections that were named, or all."""
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("sections", nargs="*", help=f"any of {', '.join(SECTIONS)}")
+    parser.add_argument("--images", type=Path, help="a folder of pictures to measure with")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="lookalike-bench-") as scratch:
+        pictures = bench_pictures(given.images, Path(scratch))
+        for name in given.sections or SECTIONS:
+            print(f"\n== {name}, with {len(pictures)} pictures")
+            SECTIONS[name](pictures, Path(scratch) / name)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+"""The pictures to measure with: a folder's, the sample set, or generated ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lookalike.cli.demo import sample_pictures
+from lookalike.cli.transfer import find_pictures
+from tests.factories import picture
+
+GENERATED = 500
+
+
+def bench_pictures(folder: Path | None, scratch: Path) -> list[Path]:
+    """Paths of the pictures in `folder`, else of the sample set, else of generated ones."""
+    folder = folder or sample_pictures(scratch / "sample")
+    found = find_pictures([folder])[0] if folder else []
+    return found or generate(scratch / "generated", GENERATED)
+
+
+def generate(folder: Path, count: int) -> list[Path]:
+    """Write `count` different JPEGs of 320 x 240 pixels into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{number:05d}.jpg" for number in range(count)]
+    for number, path in enumerate(paths):
+        path.write_bytes(picture(seed=number))
+    return paths
