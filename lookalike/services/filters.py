@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import (
-    AfterValidator,
     AwareDatetime,
     BaseModel,
     ConfigDict,
@@ -68,16 +67,13 @@ MAX_VALUES = 100
 """Most tags, formats or attributes one part of a filter may name."""
 
 
-def _tag(value: str) -> str:
-    if any(ord(character) < 32 for character in value):
-        raise ValueError("must not hold control characters")
-    return value
-
-
 Tag: TypeAlias = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=100),
-    AfterValidator(_tag),
+    StringConstraints(
+        strip_whitespace=True,
+        max_length=100,
+        pattern=r"^[^\x00-\x1f]*[^\s\x00-\x1f][^\x00-\x1f]*$",
+    ),
 ]
 """A tag: 1 to 100 characters, no control characters, blanks around it dropped."""
 
@@ -86,6 +82,15 @@ AttributeName: TypeAlias = Annotated[
     StringConstraints(min_length=1, max_length=100, pattern=r'^[^"\\\[\]\x00-\x1f]+$'),
 ]
 """An attribute's name: any letters and signs but quotes, backslashes, brackets and controls."""
+
+Named = Field(max_length=MAX_VALUES, json_schema_extra={"additionalProperties": False})
+"""Of a dictionary by attribute name: how many, and that other names are refused."""
+
+Text: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
+"""Any text but with NUL, which PostgreSQL cannot store and nothing that people write needs."""
+
+WholeNumber: TypeAlias = Annotated[int, Field(ge=-(2**53), le=2**53)]
+"""A number that every part of the platform, JavaScript included, keeps exactly."""
 
 Number: TypeAlias = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -140,14 +145,14 @@ class TimeRange(BaseModel):
         return self
 
 
-AttributeTest: TypeAlias = bool | int | Number | str | NumberRange
+AttributeTest: TypeAlias = bool | WholeNumber | Number | Text | NumberRange
 
 
 class Filter(_Part):
     """Which pictures may be neighbours. Every part that is given must hold (AND)."""
 
     tags: Tags | None = None
-    format: list[Annotated[str, StringConstraints(to_lower=True, max_length=20)]] | None = Field(
+    format: list[Annotated[Text, StringConstraints(to_lower=True, max_length=20)]] | None = Field(
         default=None, min_length=1, max_length=MAX_VALUES
     )
     orientation: Literal["landscape", "portrait", "square"] | None = None
@@ -156,9 +161,7 @@ class Filter(_Part):
     bytes: NumberRange | None = None
     taken: TimeRange | None = None
     added: TimeRange | None = None
-    attributes: dict[AttributeName, AttributeTest] | None = Field(
-        default=None, max_length=MAX_VALUES
-    )
+    attributes: Annotated[dict[AttributeName, AttributeTest], Named] | None = None
 
     def conditions(self) -> tuple[Condition, ...]:
         """The same filter as conditions that must all hold; empty when nothing is asked."""

@@ -13,7 +13,7 @@ from lookalike.services.db import Database
 from lookalike.services.errors import InvalidRequestError, NotFoundError
 from lookalike.services.models import DEFAULT_LIBRARY, Library, Picture
 
-NAME = re.compile(r"[\w][\w.-]{0,99}")
+NAME_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Libraries:
 
         Raises InvalidRequestError for a name that is not 1 to 100 letters, digits, `.`, `-`, `_`.
         """
-        if not NAME.fullmatch(name):
+        if not re.match(NAME_PATTERN, name) or name.endswith("\n"):
             raise InvalidRequestError(
                 "A library's name has 1 to 100 letters, digits, dots, dashes or underscores, "
                 "and begins with a letter or digit.",
@@ -72,7 +72,7 @@ class Libraries:
             .order_by(Library.name)
         )
         with self._db.read() as session:
-            return [LibraryRecord(*row) for row in session.execute(query).tuples()]
+            return [LibraryRecord(*row) for row in session.execute(query)]
 
 
 def require_library(session: Session, name: str) -> None:

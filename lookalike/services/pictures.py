@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from lookalike.services.blobs import original_key
 from lookalike.services.db import Database
-from lookalike.services.errors import InvalidRequestError, NotFoundError
+from lookalike.services.errors import NotFoundError
 from lookalike.services.indexes import live_index
 from lookalike.services.labels import Changes
 from lookalike.services.models import Entry, Picture, PictureTag, State
@@ -35,7 +35,7 @@ class Page:
     """A stretch of pictures, newest first; `next_cursor` continues it, None at the end."""
 
     pictures: list[Shown]
-    next_cursor: str | None
+    next_cursor: UUID | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +67,15 @@ class Pictures:
             query = _standing(session).where(Picture.id.in_(ids))
             return {one.picture.id: one for one in _shown(session, query)}
 
-    def list(self, selection: Selection, limit: int, cursor: str | None = None) -> Page:
-        """Up to `limit` pictures, newest first, from behind `cursor` on.
-
-        Raises InvalidRequestError for a cursor that no page has given out.
-        """
+    def list(self, selection: Selection, limit: int, cursor: UUID | None = None) -> Page:
+        """Up to `limit` pictures, newest first, from behind `cursor` on."""
         with self._db.read() as session:
             query = _selected(_standing(session), selection)
             if cursor is not None:
-                query = query.where(Picture.id < _position(cursor))
+                query = query.where(Picture.id < cursor)
             found = _shown(session, query.order_by(Picture.id.desc()).limit(limit + 1))
         more = len(found) > limit
-        return Page(found[:limit], str(found[limit - 1].picture.id) if more else None)
+        return Page(found[:limit], found[limit - 1].picture.id if more else None)
 
     def counts(self) -> dict[State, int]:
         """How many pictures are in each state of the live index."""
@@ -88,7 +85,7 @@ class Pictures:
                 .where(Entry.index_id == live_index(session).id)
                 .group_by(Entry.state)
             )
-            found = {State(state): count for state, count in session.execute(query).tuples()}
+            found = {State(state): count for state, count in session.execute(query)}
         return {state: found.get(state, 0) for state in State}
 
     def change(self, picture_id: UUID, changes: Changes) -> Shown:
@@ -131,7 +128,7 @@ def _standing(session: Session) -> Select[Picture, Entry]:
 def _shown(session: Session, query: Select[Picture, Entry]) -> list[Shown]:
     return [
         Shown(picture, State(entry.state), entry.code, entry.message)
-        for picture, entry in session.execute(query).tuples()
+        for picture, entry in session.execute(query)
     ]
 
 
@@ -154,16 +151,6 @@ def _selected(query: Select[Picture, Entry], selection: Selection) -> Select[Pic
     if selection.ids is not None:
         query = query.where(Picture.id.in_(selection.ids))
     return query
-
-
-def _position(cursor: str) -> UUID:
-    try:
-        return UUID(cursor)
-    except ValueError as error:
-        raise InvalidRequestError(
-            "The cursor is not one that a page has given out. Leave it out to start again.",
-            field="cursor",
-        ) from error
 
 
 def _apply(picture: Picture, changes: Changes) -> bool:

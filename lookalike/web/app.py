@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Blueprint, Flask, jsonify
+from flask.json.provider import DefaultJSONProvider
 
 from lookalike import __version__
 from lookalike.services.bootstrap import Platform
@@ -21,10 +22,17 @@ APIS = (libraries.api, pictures.api, search.api, models.api, status.api)
 PAGES = (search.pages, pictures.pages, health.pages)
 
 
+class ReadableJson(DefaultJSONProvider):
+    """JSON with its fields in the order of the schemas, which is how they read best."""
+
+    sort_keys = False
+
+
 def create_app(platform: Platform) -> Flask:
     """The WSGI app that serves `platform`'s pages and API."""
     app = Flask("lookalike.web")
     app.request_class = StagingRequest
+    app.json = ReadableJson(app)
     app.extensions[EXTENSION] = platform
     app.config["MAX_CONTENT_LENGTH"] = platform.settings.max_request_bytes
     app.config["MAX_FORM_PARTS"] = MAX_FORM_PARTS

@@ -5,13 +5,15 @@ from __future__ import annotations
 from lookalike.services.libraries import LibraryRecord
 from lookalike.web.api import Api
 from lookalike.web.context import platform
-from lookalike.web.schemas import LibrariesAnswer, LibraryAnswer, Name
+from lookalike.web.schemas import LibrariesAnswer, LibraryAnswer, NewLibrary
 
 api = Api("libraries")
 
 
-@api.operation("POST /libraries", "Make a library", body=Name, answer=LibraryAnswer, status=201)
-def create_library(body: Name) -> LibraryAnswer:
+@api.operation(
+    "POST /libraries", "Make a library", body=NewLibrary, answer=LibraryAnswer, status=201
+)
+def create_library(body: NewLibrary) -> LibraryAnswer:
     """Make a library; one that exists is answered as it is."""
     return _answer(platform().libraries.create(body.name))
 

@@ -7,7 +7,7 @@ from typing import Annotated, BinaryIO
 from uuid import UUID
 
 from flask import Blueprint, Response, render_template, request, send_file
-from pydantic import BaseModel, ConfigDict, Field, Json, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, Json, WithJsonSchema, field_validator
 
 from lookalike.services.errors import InvalidRequestError
 from lookalike.services.intake import Accepted, Rejected
@@ -56,7 +56,7 @@ class ListQuery(BaseModel):
     tag: str | None = None
     id: list[UUID] = Field(default=[], max_length=MAX_IDS)
     limit: int = Field(default=50, ge=1, le=500)
-    cursor: str | None = None
+    cursor: UUID | None = None
 
 
 class UploadFields(BaseModel):
@@ -66,8 +66,13 @@ class UploadFields(BaseModel):
 
     library: str = DEFAULT_LIBRARY
     title: Title = ""
-    tags: list[str] = []
-    attributes: Json[Attributes] = {}
+    tags: Tags = []
+    attributes: Json[Attributes] = Field(default_factory=dict)
+
+    @field_validator("tags", mode="before")
+    @classmethod
+    def _split(cls, texts: list[str]) -> list[str]:
+        return [part for text in texts for part in text.split(",") if part.strip()]
 
 
 FilePart = Annotated[bytes, WithJsonSchema({"type": "string", "format": "binary"})]
@@ -77,13 +82,14 @@ class UploadForm(UploadFields):
     """An upload: one or more files, and what goes with all of them."""
 
     file: list[FilePart] = Field(min_length=1)
+    attributes: Attributes = Field(default_factory=dict)
 
 
 @api.operation("POST /images", "Upload pictures", form=UploadForm, answer=Uploaded, status=202)
 def upload_images() -> Uploaded:
     """Store the files and queue them. Fails only when not one of them could be accepted."""
     fields = read_form(UploadFields)
-    labels = Labels(title=fields.title, tags=_tags(fields.tags), attributes=fields.attributes)
+    labels = Labels(title=fields.title, tags=fields.tags, attributes=fields.attributes)
     files = request.files.getlist("file")
     if not files or set(request.files) != {"file"}:
         raise InvalidRequestError(
@@ -132,7 +138,8 @@ def remove_image(picture_id: UUID) -> None:
 def original_image(picture_id: UUID) -> Response:
     """Send the original, so that no browser runs anything in it."""
     picture, file = platform().pictures.original(picture_id)
-    return _send(file, picture, MEDIA_TYPES[picture.format], picture.format in SHOWN_INLINE)
+    inline = picture.format in SHOWN_INLINE
+    return _send(file, picture, MEDIA_TYPES[picture.format], inline=inline)
 
 
 @api.operation(
@@ -143,7 +150,8 @@ def original_image(picture_id: UUID) -> Response:
 def thumbnail_image(picture_id: UUID) -> Response:
     """Send the thumbnail."""
     picture = platform().pictures.get(picture_id).picture
-    return _send(platform().thumbnails.open(picture), picture, "image/jpeg", inline=True)
+    file = platform().thumbnails.open(picture)
+    return _send(file, picture, "image/jpeg", inline=True)
 
 
 @pages.get("/library")
@@ -165,10 +173,6 @@ def image_page(picture_id: UUID) -> str:
     return render_template("image.html", picture_id=picture_id)
 
 
-def _tags(given: list[str]) -> Tags:
-    return [tag for text in given for part in text.split(",") if (tag := part.strip())]
-
-
 def _uploaded(outcomes: list[Accepted | Rejected]) -> Uploaded:
     answer = Uploaded(images=[], rejected=[])
     for position, one in enumerate(outcomes):
@@ -188,7 +192,7 @@ def _rejected(position: int, one: Rejected) -> RejectedImage:
     )
 
 
-def _send(file: BinaryIO, picture: Picture, media_type: str, inline: bool) -> Response:
+def _send(file: BinaryIO, picture: Picture, media_type: str, *, inline: bool) -> Response:
     response = send_file(
         file,
         mimetype=media_type,

@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
+from lookalike.services.libraries import NAME_PATTERN
 from lookalike.services.models import State
 from lookalike.services.pictures import Shown
 from lookalike.services.records import Distance, Scalar, Weights
@@ -68,7 +69,7 @@ class Images(BaseModel):
     """A stretch of pictures, newest first; `next_cursor` continues it."""
 
     images: list[Image]
-    next_cursor: str | None
+    next_cursor: UUID | None
 
 
 class AcceptedImage(BaseModel):
@@ -176,12 +177,12 @@ class StatusAnswer(BaseModel):
     index: IndexName
 
 
-class Name(BaseModel):
-    """A name for something new."""
+class NewLibrary(BaseModel):
+    """The name of a library that is to be made."""
 
-    model_config = {"extra": "forbid"}
+    model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(min_length=1, max_length=100)
+    name: str = Field(pattern=NAME_PATTERN)
 
 
 def image_of(shown: Shown) -> Image:
