@@ -73,6 +73,10 @@ def ends_early(name: str, data: bytes) -> bool:
     """Whether the file stops before its own structure does; only worth asking after a failure."""
     if name == "jpeg":
         return data.rfind(b"\xff\xd9") <= data.rfind(b"\xff\xda")
+    if name == "png":
+        return b"IEND" not in data
+    if name == "gif":
+        return not data.endswith(b";")
     if name == "webp":
         return int.from_bytes(data[4:8], "little") + 8 > len(data)
     if name == "tiff":
