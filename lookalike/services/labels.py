@@ -31,7 +31,7 @@ class Labels(BaseModel):
 class Changes(BaseModel):
     """New title, tags or attributes for a picture; what is left out, or null, stays as it is."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     title: Title | None = None
     tags: Tags | None = None

@@ -123,7 +123,10 @@ def read_body(model: type[M]) -> M:
     """The JSON body as `model`. Raises InvalidRequestError."""
     if not request.is_json:
         raise InvalidRequestError("Send the body as JSON, with Content-Type: application/json.")
-    return _validated(model, request.get_json())
+    try:
+        return model.model_validate_json(request.get_data())
+    except ValidationError as error:
+        raise invalid_request(error) from error
 
 
 def read_form(model: type[M]) -> M:

@@ -16,7 +16,7 @@ from lookalike.web.schemas import ErrorAnswer, ErrorBody, RejectedImage
 log = structlog.get_logger(__name__)
 
 STATUS: dict[str, HTTPStatus] = {
-    "empty_file": HTTPStatus.BAD_REQUEST,
+    "empty_file": HTTPStatus.UNPROCESSABLE_ENTITY,
     "not_an_image": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "unsupported_format": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "corrupt": HTTPStatus.UNPROCESSABLE_ENTITY,

@@ -180,7 +180,7 @@ class StatusAnswer(BaseModel):
 class NewLibrary(BaseModel):
     """The name of a library that is to be made."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     name: str = Field(pattern=NAME_PATTERN)
 

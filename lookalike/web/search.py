@@ -35,7 +35,7 @@ Ids = Annotated[list[UUID], Field(max_length=MAX_EXAMPLES)]
 class SearchBody(BaseModel):
     """What to search for. `crop` is x, y, width, height as fractions of the upright picture."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     library: str = DEFAULT_LIBRARY
     like: Ids = []
