@@ -1,0 +1,26 @@
+// Telling people what happened: spoken politely by screen readers, or shown in the page.
+
+import { byId, h, icon } from "./dom.js";
+
+/** @param {string} text said by screen readers as soon as they are free */
+export function announce(text) {
+  byId("live").textContent = text;
+}
+
+/**
+ * Show a notice in `place`, or hide it when `text` is empty.
+ * @param {HTMLElement} place
+ * @param {string} text
+ * @param {{wrong?: boolean, actions?: [string, () => void][]}} [options] buttons by label
+ */
+export function notice(place, text, { wrong = false, actions = [] } = {}) {
+  place.hidden = !text;
+  place.replaceChildren();
+  if (!text) return;
+  const buttons = actions.map(([label, onclick]) =>
+    h("button", { type: "button", class: "button button-small", onclick }, label),
+  );
+  const kind = wrong ? "notice notice-wrong" : "notice";
+  const mark = wrong ? icon("wrong") : null;
+  place.append(h("div", { class: kind, role: wrong ? "alert" : null }, mark, h("p", {}, text), ...buttons));
+}

@@ -1,0 +1,143 @@
+// The search page. The address says what is asked, except for a picture that is not stored: that one
+// is remembered by this browser under a key in the history entry.
+
+import { listLibraries, search } from "./api.js";
+import { byId, h } from "./dom.js";
+import { takeFiles } from "./dropzone.js";
+import { FilterForm } from "./filterform.js";
+import { partsOf } from "./filters.js";
+import { score } from "./format.js";
+import { keep, recall } from "./keepsake.js";
+import { tooLarge } from "./limits.js";
+import { NOTHING, addressOf, readQuery, requestOf, withExample, withoutExample } from "./query.js";
+import { QueryPanel } from "./querypanel.js";
+import { Results, showChips } from "./results.js";
+import { showStart } from "./start.js";
+import { TagSuggestions } from "./tagfield.js";
+
+const PAGE = 40;
+const MOST = 200;
+const WIDE = window.matchMedia("(min-width: 60rem)");
+const GONE = "The picture you searched with is no longer remembered by this browser. Choose it again.";
+
+let query = NOTHING;
+let file = null;
+let asking = new AbortController();
+
+const tagList = h("datalist", { id: "known-tags" });
+document.body.append(tagList);
+const suggestions = new TagSuggestions(tagList);
+const panel = new QueryPanel(byId("query"), {
+  onCrop: (crop) => go({ ...query, crop }, { replace: true, stay: true }),
+  onRemove: (id) => go(withoutExample(query, id)),
+});
+const filterForm = new FilterForm({
+  tagList: tagList.id,
+  onChange: (limits) => go({ ...query, ...limits }, { replace: true, stay: true }),
+});
+const results = new Results({
+  onExample: (side, id) => go(withExample(query, side, id, file !== null)),
+  onMore: () => ask({ append: true }),
+  onRetry: () => ask(),
+  onClearFilters: () => narrow({ filter: {}, minScore: null }),
+});
+
+takeFiles({ invitation: "Drop it to find its lookalikes", onFiles: ({ files }) => files.length && searchBy(files[0]) });
+byId("results").addEventListener("click", onPictureClick);
+byId("starting-points").addEventListener("click", onPictureClick);
+window.addEventListener("popstate", () => route());
+window.addEventListener("pagehide", () => remember({ scroll: window.scrollY }));
+byId("filter-panel").open = WIDE.matches;
+listLibraries().then((libraries) => filterForm.offer(libraries)).catch(() => {});
+route().then(() => window.scrollTo({ top: history.state?.scroll ?? 0 }));
+
+function remember(facts) {
+  history.replaceState({ ...history.state, ...facts }, "");
+}
+
+async function searchBy(picture) {
+  history.pushState({ file: keep(picture) }, "", addressOf({ ...query, like: [], unlike: [], crop: null }));
+  await route();
+  toResults();
+}
+
+function onPictureClick(event) {
+  const link = event.target.closest("a.card-picture");
+  const plain = !(event.metaKey || event.ctrlKey || event.shiftKey || event.altKey);
+  if (!link || !plain) return;
+  event.preventDefault();
+  file = null;
+  go(readQuery(link.search));
+}
+
+const narrow = (limits) => go({ ...query, ...limits }, { replace: true });
+
+// `stay` leaves focus, scroll and form as they are: the person is still at the control they use.
+async function go(next, { replace = false, stay = false } = {}) {
+  const state = file ? { file: history.state?.file } : {};
+  history[replace ? "replaceState" : "pushState"](state, "", addressOf(next));
+  await route({ stay });
+  if (!stay) toResults();
+}
+
+function toResults() {
+  window.scrollTo({ top: 0 });
+  results.title.focus({ preventScroll: true });
+}
+
+async function route({ stay = false } = {}) {
+  asking.abort();
+  query = readQuery(location.search);
+  const key = history.state?.file;
+  file = key ? await recall(key) : null;
+  const asked = file || query.like.length || query.unlike.length;
+  byId("start").hidden = Boolean(asked);
+  byId("search").hidden = !asked;
+  if (!asked) return suggestions.learn(await showStart(key ? GONE : ""));
+  if (!stay) filterForm.show(query);
+  return showSearch();
+}
+
+async function showSearch() {
+  const asked = query;
+  showFilterParts();
+  const name = await panel.show(asked, file);
+  if (asked !== query) return;
+  document.title = `${name ? `Like ${name}` : "Search"} · Lookalike`;
+  results.begin(name);
+  await ask({ limit: Math.min(MOST, history.state?.shown ?? PAGE) });
+}
+
+async function ask({ append = false, limit = PAGE } = {}) {
+  asking.abort();
+  asking = new AbortController();
+  const { signal } = asking;
+  const asked = query;
+  const offset = append ? results.length : 0;
+  try {
+    if (file && tooLarge(file)) throw new Error(tooLarge(file));
+    const answer = await search(requestOf(asked, limit, offset), file, signal);
+    show(answer, asked, { append, full: answer.results.length === limit });
+  } catch (error) {
+    if (!signal.aborted) results.fail(error);
+  }
+}
+
+function show(answer, asked, how) {
+  const pictures = answer.results.map((hit) => hit.image);
+  panel.learn(pictures);
+  suggestions.learn(pictures);
+  results.show(answer, asked, how);
+  remember({ shown: results.length });
+}
+
+function showFilterParts() {
+  const parts = partsOf(query.filter).map(({ label, rest }) => ({ label, remove: () => narrow({ filter: rest }) }));
+  if (query.minScore !== null) {
+    const label = `score at least ${score(query.minScore)}`;
+    parts.push({ label, remove: () => narrow({ minScore: null }) });
+  }
+  showChips(byId("filter-chips"), parts);
+  byId("filter-count").textContent = parts.length;
+  byId("filter-count").hidden = !parts.length;
+}
