@@ -7,8 +7,8 @@ progressive JPEG. Real files stay far below the bounds here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import BinaryIO
+from collections.abc import Callable, Iterator, Mapping
+from typing import BinaryIO, Literal
 
 from lookalike.services.errors import CorruptError
 
@@ -71,19 +71,8 @@ def late_png_exif(file: BinaryIO) -> bytes | None:
 
 def ends_early(name: str, data: bytes) -> bool:
     """Whether the file stops before its own structure does; only worth asking after a failure."""
-    if name == "jpeg":
-        return data.rfind(b"\xff\xd9") <= data.rfind(b"\xff\xda")
-    if name == "png":
-        return b"IEND" not in data
-    if name == "gif":
-        return not data.endswith(b";")
-    if name == "webp":
-        return int.from_bytes(data[4:8], "little") + 8 > len(data)
-    if name == "tiff":
-        return _first_directory(data) >= len(data)
-    if name in {"avif", "heic"}:
-        return _box_overruns(data)
-    return False
+    check = _ENDS_EARLY.get(name)
+    return check is not None and check(data)
 
 
 def _walk_jpeg_header(file: BinaryIO) -> None:
@@ -107,9 +96,23 @@ def _next_marker(file: BinaryIO, position: int) -> int:
     return position + max(found, 0)
 
 
-def _first_directory(data: bytes) -> int:
-    big = data[2:4] in {b"+\0", b"\0+"}
-    return int.from_bytes(data[8:16] if big else data[4:8], "little" if data[:1] == b"I" else "big")
+def _scan_without_end(data: bytes) -> bool:
+    """Whether a scan of a JPEG begins after the last end-of-image marker."""
+    return data.rfind(b"\xff\xd9") <= data.rfind(b"\xff\xda")
+
+
+def _riff_overruns(data: bytes) -> bool:
+    return int.from_bytes(data[4:8], "little") + 8 > len(data)
+
+
+def _directory_overruns(data: bytes) -> bool:
+    """Whether the first directory of a TIFF or BigTIFF, by its own count, is not all there."""
+    order: Literal["little", "big"] = "little" if data[:1] == b"I" else "big"
+    big = b"+" in data[2:4]
+    pointer, counter, entry = (8, 8, 20) if big else (4, 2, 12)
+    start = int.from_bytes(data[8:16] if big else data[4:8], order)
+    entries = int.from_bytes(data[start : start + counter], order)
+    return start + counter + entries * entry + pointer > len(data)
 
 
 def _box_overruns(data: bytes) -> bool:
@@ -131,3 +134,14 @@ def _endless(parts: str, most: int) -> CorruptError:
         "Export the picture again.",
         most=most,
     )
+
+
+_ENDS_EARLY: Mapping[str, Callable[[bytes], bool]] = {
+    "jpeg": _scan_without_end,
+    "png": lambda data: b"IEND" not in data,
+    "gif": lambda data: not data.endswith(b";"),
+    "webp": _riff_overruns,
+    "tiff": _directory_overruns,
+    "avif": _box_overruns,
+    "heic": _box_overruns,
+}

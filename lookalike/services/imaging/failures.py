@@ -20,6 +20,9 @@ from lookalike.services.imaging.signatures import unsupported
 _UNREAD_VARIANTS = ("unknown pixel mode", "cannot handle", "Unsupported BMP")
 """How Pillow says that it knows the format but not this variant of it."""
 
+_CUT_SHORT = ("truncated", "no more images")
+"""How Pillow says that the file is at an end where the picture is not."""
+
 
 @contextmanager
 def translated(name: str, file: BinaryIO) -> Iterator[None]:
@@ -49,7 +52,7 @@ def _explain(name: str, file: BinaryIO, error: Exception) -> PictureError:
     if reason.startswith(_UNREAD_VARIANTS):
         return unsupported(f"a rare kind of {label}")
     file.seek(0)
-    if "truncated" in reason.lower() or ends_early(name, file.read()):
+    if any(words in reason.lower() for words in _CUT_SHORT) or ends_early(name, file.read()):
         return TruncatedError(
             f"The {label} file ends before the picture does. Copy or download it again.",
             format=name,
