@@ -1,0 +1,112 @@
+"""Pictures to vectors on the CPU with OpenVINO."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import structlog
+
+from lookalike.services.adapters.networks import Network
+from lookalike.services.errors import LookalikeError, UnavailableError
+from lookalike.services.records import ModelDefinition, Pixels, Vectors
+
+if TYPE_CHECKING:
+    from lookalike.services.adapters.openvino_runtime import openvino
+
+log = structlog.get_logger(__name__)
+
+
+class OpenVinoEmbedder:
+    """`ports.Embedder` for one network.
+
+    The model is loaded by the first `embed`, once. Calls from several threads are served in the
+    order in which their forward passes were asked for, so that a single picture waits for no more
+    than the passes of `forward_batch` pictures that other threads have under way.
+    """
+
+    def __init__(
+        self, network: Network, precision: str, forward_batch: int, cache_dir: Path | None
+    ) -> None:
+        """Load nothing yet.
+
+        `precision` is float32, bfloat16 (computed in float32 on a CPU that has none) or auto.
+        `forward_batch` bounds the pictures in one pass. `cache_dir` keeps the converted model
+        between starts; None converts it each time.
+        """
+        self._network = network
+        self._precision = precision
+        self._forward_batch = forward_batch
+        self._cache_dir = cache_dir
+        self._lock = threading.Lock()
+        self._compiled: openvino.CompiledModel | None = None
+
+    @property
+    def definition(self) -> ModelDefinition:
+        """Which model this is. Loads nothing."""
+        return self._network.definition
+
+    def embed(self, pictures: Sequence[Pixels]) -> Vectors:
+        """Embed prepared pictures, as `ports.Embedder.embed` promises.
+
+        Raises ValueError for pictures that were not prepared by this model's recipe.
+        """
+        size = self._forward_batch
+        starts = range(0, len(pictures), size)
+        none = np.empty((0, self.definition.dimensions), np.float32)
+        parts = [self._forward(pictures[start : start + size]) for start in starts]
+        return _unit(np.concatenate([none, *parts]))
+
+    def _forward(self, pictures: Sequence[Pixels]) -> Vectors:
+        batch = self._batch(pictures)
+        request = self._loaded().create_infer_request()
+        try:
+            return cast(Vectors, request.infer([batch], share_inputs=True)[0])
+        except RuntimeError as error:
+            raise self._unavailable("could not compute") from error
+
+    def _batch(self, pictures: Sequence[Pixels]) -> Pixels:
+        batch = np.stack(pictures)
+        size = self.definition.recipe.size
+        if batch.shape[1:] != (size, size, 3) or batch.dtype != np.uint8:
+            raise ValueError(
+                f"{self.definition.name} takes uint8 pictures of {size} x {size} x 3, "
+                f"not {batch.dtype} of {batch.shape[1:]}"
+            )
+        return batch
+
+    def _loaded(self) -> openvino.CompiledModel:
+        with self._lock:
+            if self._compiled is None:
+                self._compiled = self._load()
+            return self._compiled
+
+    def _load(self) -> openvino.CompiledModel:
+        try:
+            # Here, because it imports OpenVINO, which looking at the models does not need.
+            from lookalike.services.adapters.openvino_cpu import compiled  # noqa: PLC0415
+
+            return compiled(self._network, self._precision, self._cache_dir)
+        except LookalikeError:
+            raise
+        except Exception as error:  # from three libraries, which share no base class
+            raise self._unavailable("could not be loaded") from error
+
+    def _unavailable(self, what: str) -> UnavailableError:
+        name = self.definition.name
+        log.warning("model_failed", model=name, exc_info=True)
+        return UnavailableError(
+            f"The model {name} {what}. Check that there is free memory and that its packages are "
+            "installed whole.",
+            model=name,
+        )
+
+
+def _unit(vectors: Vectors) -> Vectors:
+    """Rows scaled to unit length, in float32 whatever the forward pass computed in."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: Vectors = vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
+    return unit
