@@ -40,7 +40,7 @@ def run(pictures: list[Path], scratch: Path) -> None:
     _print_recall(measure(vectors))
     ids = fill(vectors, settings)
     with serving(settings) as http:
-        chosen = random.Random(1).choices(ids, k=QUERIES)  # noqa: S311  no secret
+        chosen = random.Random(1).choices(ids, k=QUERIES)
         by_id = timed(lambda one: http.get(f"/images/{one}/similar"), chosen)
         uploads = (pictures * UPLOADS)[:UPLOADS]
         by_upload = timed(lambda path: post(http, path), uploads)

@@ -29,6 +29,7 @@ api = Api("search")
 pages = Blueprint("search", __name__)
 
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Extent = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 Ids = Annotated[list[UUID], Field(max_length=MAX_EXAMPLES)]
 
 
@@ -40,7 +41,7 @@ class SearchBody(BaseModel):
     library: str = DEFAULT_LIBRARY
     like: Ids = []
     unlike: Ids = []
-    crop: tuple[Fraction, Fraction, Fraction, Fraction] | None = None
+    crop: tuple[Fraction, Fraction, Extent, Extent] | None = None
     filter: Filter = Field(default_factory=Filter)
     limit: int = Field(default=20, ge=1, le=MAX_LIMIT)
     offset: int = Field(default=0, ge=0, le=MAX_OFFSET)
