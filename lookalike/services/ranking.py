@@ -1,0 +1,74 @@
+"""Measures of ranked retrieval, as defined by Manning, Raghavan and Schütze (2008), chapter 8."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lookalike.services.records import Vectors
+
+BLOCK = 256
+"""Queries ranked at once. Bounds memory to a few times BLOCK x pictures scores."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """How well each of some queries did, 0 to 1; every field has shape (queries,).
+
+    `queries` are their positions among the pictures.
+    """
+
+    queries: NDArray[np.intp]
+    precision_at_1: NDArray[np.float64]
+    precision_at_5: NDArray[np.float64]
+    precision_at_10: NDArray[np.float64]
+    average_precision: NDArray[np.float64]
+
+
+def leave_one_out(vectors: Vectors, classes: NDArray[np.intp]) -> Scores:
+    """Let each picture search among all others; a result is relevant if it is of its class.
+
+    `vectors` (n, dimensions) are of unit length and compared by cosine; equally near neighbours
+    come in the order of the pictures. `classes` (n,) are numbers from 0. Pictures that are alone
+    in their class are found but do not search.
+    """
+    queries = np.flatnonzero(np.bincount(classes)[classes] > 1)
+    blocks = np.split(queries, range(BLOCK, len(queries), BLOCK))
+    tables = [_measures(_relevance(vectors, classes, block)) for block in blocks]
+    return Scores(queries, *np.concatenate(tables, axis=1))
+
+
+def precision_at(k: int, relevant: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """For each row, relevant results among the first `k`, divided by `k` even if there are fewer.
+
+    `relevant` has shape (queries, results), best result first.
+    """
+    share: NDArray[np.float64] = relevant[:, :k].sum(axis=1) / k
+    return share
+
+
+def average_precision(relevant: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """For each row, the precision at each relevant result, averaged over the relevant results.
+
+    `relevant` as above. Every row must hold all its relevant results, and at least one.
+    """
+    ranks = np.arange(1, relevant.shape[1] + 1)
+    precision = np.cumsum(relevant, axis=1) / ranks
+    average: NDArray[np.float64] = (precision * relevant).sum(axis=1) / relevant.sum(axis=1)
+    return average
+
+
+def _relevance(
+    vectors: Vectors, classes: NDArray[np.intp], queries: NDArray[np.intp]
+) -> NDArray[np.bool_]:
+    scores = vectors[queries] @ vectors.T
+    scores[np.arange(len(queries)), queries] = -np.inf  # itself: ranked last, then cut off
+    neighbours = np.argsort(-scores, axis=1, kind="stable")[:, :-1]
+    relevant: NDArray[np.bool_] = classes[neighbours] == classes[queries, np.newaxis]
+    return relevant
+
+
+def _measures(relevant: NDArray[np.bool_]) -> NDArray[np.float64]:
+    return np.stack([*(precision_at(k, relevant) for k in (1, 5, 10)), average_precision(relevant)])
