@@ -38,6 +38,7 @@ def read_settings(**given: Any) -> Settings:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = "LOOKALIKE_" + "_".join(str(part) for part in first["loc"]).upper()
+        problem = first["msg"].removeprefix("Value error, ")
         raise ConfigurationError(
-            f"The setting {name} is wrong: {first['msg']}. See .env.example."
+            f"The setting {name} is wrong: {problem}. See .env.example."
         ) from error

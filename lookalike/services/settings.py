@@ -6,13 +6,22 @@ file in the working folder. The defaults run the whole platform in one process, 
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MEBIBYTE = 1024 * 1024
+
+
+def _from_json(value: object) -> object:
+    # Not left to the library, whose own complaint about bad JSON does not say what is expected.
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except ValueError as error:
+        raise ValueError('write a JSON list, such as ["pictures.example"]') from error
 
 
 class Settings(BaseSettings):
@@ -45,6 +54,8 @@ class Settings(BaseSettings):
     ] = False
     allowed_hosts: Annotated[
         tuple[str, ...],
+        NoDecode,
+        BeforeValidator(_from_json),
         Field(
             description="Host names, besides loopback, under which browsers may reach the pages "
             '(JSON list, such as ["pictures.example"]). Guards against DNS rebinding.'
