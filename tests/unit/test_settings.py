@@ -1,0 +1,125 @@
+"""Settings: each documented, read from the environment, refused by name when wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lookalike.cli.options import read_settings
+from lookalike.services.errors import ConfigurationError
+from lookalike.services.settings import Settings, env_example
+
+ROOT = Path(__file__).parent.parent.parent
+
+OTHER_VALUES: dict[str, tuple[str, object]] = {
+    "data_dir": ("/srv/pictures", Path("/srv/pictures")),
+    "host": ("::1", "::1"),
+    "port": ("0", 0),
+    "allow_remote": ("true", True),
+    "allowed_hosts": ('["a.example", "b.example"]', ("a.example", "b.example")),
+    "web_threads": ("4", 4),
+    "database_url": ("postgresql+psycopg://db/x", "postgresql+psycopg://db/x"),
+    "broker_url": ("redis://queue/0", "redis://queue/0"),
+    "model": ("efficientnet-lite0", "efficientnet-lite0"),
+    "precision": ("float32", "float32"),
+    "forward_batch": ("1", 1),
+    "task_batch": ("1024", 1024),
+    "decode_threads": ("64", 64),
+    "max_file_bytes": ("2048", 2048),
+    "max_request_bytes": ("4096", 4096),
+    "max_megapixels": ("1000", 1000),
+    "min_side": ("1", 1),
+    "thumbnail_side": ("64", 64),
+    "log_level": ("debug", "debug"),
+}
+"""For each setting a text as the environment holds it, and what it means."""
+
+WRONG_VALUES = {
+    "port": "65536",
+    "allow_remote": "perhaps",
+    "allowed_hosts": "a.example",
+    "web_threads": "0",
+    "precision": "float16",
+    "forward_batch": "many",
+    "task_batch": "1025",
+    "decode_threads": "0",
+    "max_file_bytes": "1023",
+    "max_request_bytes": "-1",
+    "max_megapixels": "0",
+    "min_side": "0",
+    "thumbnail_side": "63",
+    "log_level": "loud",
+}
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Away from any `.env`, which settings would read."""
+    monkeypatch.chdir(tmp_path)
+
+
+def test_every_setting_is_tried_here():
+    assert set(OTHER_VALUES) == set(Settings.model_fields)
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_every_setting_explains_itself_in_a_sentence(name: str):
+    description = Settings.model_fields[name].description
+    assert description
+    assert description.endswith((".", ")"))
+
+
+@pytest.mark.parametrize("name", OTHER_VALUES)
+def test_every_setting_is_read_from_its_variable(name: str, monkeypatch: pytest.MonkeyPatch):
+    text, value = OTHER_VALUES[name]
+    assert getattr(Settings(), name) != value
+    monkeypatch.setenv(f"LOOKALIKE_{name.upper()}", text)
+    assert getattr(Settings(), name) == value
+
+
+@pytest.mark.parametrize("name", WRONG_VALUES)
+def test_a_wrong_value_is_refused_by_the_name_of_its_variable(
+    name: str, monkeypatch: pytest.MonkeyPatch
+):
+    variable = f"LOOKALIKE_{name.upper()}"
+    monkeypatch.setenv(variable, WRONG_VALUES[name])
+    with pytest.raises(ConfigurationError, match=variable):
+        read_settings()
+
+
+def test_what_is_given_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("LOOKALIKE_PORT", "1")
+    monkeypatch.setenv("LOOKALIKE_HOST", "::1")
+    settings = read_settings(port=2, host=None)
+    assert (settings.port, settings.host) == (2, "::1")
+
+
+def test_values_come_from_a_dot_env_file_and_other_names_in_it_do_not_disturb():
+    Path(".env").write_text("LOOKALIKE_PORT=4\nLOOKALIKE_FUTURE=1\nOTHER=2\n")
+    assert read_settings().port == 4
+
+
+def test_settings_cannot_be_changed_after_the_fact():
+    with pytest.raises(ValueError, match="frozen"):
+        Settings().port = 1
+
+
+def test_the_database_is_in_the_data_folder_unless_it_is_named(tmp_path: Path):
+    assert Settings(data_dir=tmp_path).sql_url == f"sqlite:///{tmp_path}/lookalike.db"
+    assert (
+        Settings(data_dir=Path("here")).sql_url
+        == f"sqlite:///{Path('here').absolute()}/lookalike.db"
+    )
+    assert Settings(database_url="postgresql://x/y").sql_url == "postgresql://x/y"
+
+
+def test_the_example_file_is_what_the_settings_say():
+    assert (ROOT / ".env.example").read_text() == env_example()
+
+
+def test_the_example_file_with_everything_uncommented_is_the_defaults():
+    lines = [line for line in env_example().splitlines() if line.startswith("# LOOKALIKE_")]
+    assert len(lines) == len(Settings.model_fields)
+    Path(".env").write_text("\n".join(line.removeprefix("# ") for line in lines))
+    assert Settings() == Settings(_env_file=None)
