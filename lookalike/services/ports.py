@@ -155,7 +155,8 @@ class BlobStore(Protocol):
     def put(self, key: str, source: Path) -> None:
         """Store a copy of the file `source`; durable when this returns.
 
-        A key that exists already is left as it is: keys are made from content hashes.
+        A key that exists already is left as it is: keys are made from content hashes. Nobody may
+        write to `source` any more: the copy may share its bytes.
         """
         ...
 

@@ -40,12 +40,13 @@ class FolderBlobs:
 
     def open(self, key: str) -> BinaryIO:
         """See BlobStore."""
-        try:
-            return self._path(key).open("rb")
-        except FileNotFoundError as error:
-            raise BlobMissingError(
-                "The picture's file is missing from the store. Upload the picture again."
-            ) from error
+        with _translated():
+            try:
+                return self._path(key).open("rb")
+            except FileNotFoundError as error:
+                raise BlobMissingError(
+                    "The picture's file is missing from the store. Upload the picture again."
+                ) from error
 
     def exists(self, key: str) -> bool:
         """See BlobStore."""
@@ -98,6 +99,6 @@ def _translated() -> Iterator[None]:
         yield
     except OSError as error:
         raise UnavailableError(
-            f"The picture store cannot be written ({error.strerror}). "
+            f"The picture store cannot be used ({error.strerror}). "
             "Check the disk's free space and the folder's permissions."
         ) from error
