@@ -43,4 +43,28 @@ def evaluate(folder: Path, model: str | None, data: Path | None, as_json: bool) 
 
 
 def _show(result: Report) -> None:
-    print(result)
+    click.echo(f"{result.model} ({result.recipe}) on {result.pictures} pictures")
+    print_table(
+        ("P@1", "P@5", "P@10", "mAP"),
+        [
+            [
+                f"{share:.3f}"
+                for share in (
+                    result.precision_at_1,
+                    result.precision_at_5,
+                    result.precision_at_10,
+                    result.mean_average_precision,
+                )
+            ]
+        ],
+    )
+    click.echo()
+    print_table(
+        ("class", "pictures", "mAP"),
+        [
+            (one.name, str(one.pictures), f"{one.mean_average_precision:.3f}")
+            for one in result.classes
+        ],
+    )
+    for failure in result.failures:
+        click.echo(f"  {failure.filename}: {failure.message} [{failure.code}]", err=True)
