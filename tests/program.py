@@ -15,6 +15,8 @@ import httpx
 START_SECONDS = 60
 STOP_SECONDS = 60
 WAIT_SECONDS = 120
+MODEL_CACHE = Path(__file__).parent.parent / ".pytest_cache" / "lookalike-models"
+"""Converting a network takes seconds; the programs that tests start share the result."""
 
 
 def command(*arguments: str | Path) -> list[str]:
@@ -25,6 +27,7 @@ def command(*arguments: str | Path) -> list[str]:
 def environment(**settings: str) -> dict[str, str]:
     """This process's environment without Lookalike's settings, but with these."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("LOOKALIKE_")}
+    settings = {"cache_dir": str(MODEL_CACHE), **settings}
     return inherited | {f"LOOKALIKE_{name.upper()}": value for name, value in settings.items()}
 
 

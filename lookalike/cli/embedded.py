@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NoReturn
 
+import click
 from flask import Flask
 
 from lookalike.services.bootstrap import Platform, bootstrap
@@ -15,8 +19,8 @@ from lookalike.web.app import create_app as create_web
 from lookalike.workers.app import create_app as create_worker
 from lookalike.workers.thread import WorkerThread
 
-STOP_SECONDS = 30
-"""How long the task in hand may take to end. What it leaves undone is queued at the next start."""
+STOP_SECONDS = 15
+"""How long the task in hand may take to end: batches take seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,18 @@ def _working(platform: Platform) -> Iterator[None]:
         platform.recovery.run()
         yield
     finally:
-        thread.stop(STOP_SECONDS)
+        if not thread.stop(STOP_SECONDS):
+            _leave()
+
+
+def _leave() -> NoReturn:
+    """End the process under a worker that does not end, which the first use of a model may do.
+
+    Nothing is lost: what it has in hand is still pending and is queued at the next start.
+    """
+    click.echo("Stopped in the middle of a batch; the next start takes it up again.", err=True)
+    sys.stdout.flush()
+    os._exit(0)
 
 
 @contextmanager

@@ -67,7 +67,7 @@ def embedders_of(settings: Settings) -> Embedders:
     return ModelRegistry(
         precision=settings.precision,
         forward_batch=settings.forward_batch,
-        cache_dir=settings.data_dir / "cache",
+        cache_dir=settings.cache_dir or settings.data_dir / "cache",
     )
 
 

@@ -76,8 +76,8 @@ class Settings(BaseSettings):
     ] = ""
     broker_url: Annotated[
         str,
-        Field(description="Celery broker. memory:// keeps the queue in this process."),
-    ] = "memory://"
+        Field(description="Celery broker. memory://localhost/ keeps the queue in this process."),
+    ] = "memory://localhost/"
     model: Annotated[
         str,
         Field(
@@ -146,6 +146,13 @@ class Settings(BaseSettings):
             description="Smallest side in pixels. Below 16 there is nothing left to compare.",
         ),
     ] = 16
+    cache_dir: Annotated[
+        Path | None,
+        Field(
+            description="Folder for networks converted for this machine, which can be made again "
+            "at any time. Empty means the folder cache in the data folder."
+        ),
+    ] = None
     thumbnail_side: Annotated[
         int,
         Field(ge=64, le=2048, description="Longest side of thumbnails in pixels."),
@@ -169,7 +176,7 @@ def env_example() -> str:
     ]
     for name, field in Settings.model_fields.items():
         default = field.get_default()
-        text = "" if default == "" else _env_value(default)
+        text = "" if default in ("", None) else _env_value(default)
         blocks.append(f"# {field.description}\n# LOOKALIKE_{name.upper()}={text}")
     return "\n\n".join(blocks) + "\n"
 

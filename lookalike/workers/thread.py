@@ -31,7 +31,8 @@ class WorkerThread:
         """Begin; returns at once."""
         self._thread.start()
 
-    def stop(self, timeout: float) -> None:
-        """Finish the task in hand and end, waiting at most `timeout` seconds for it."""
+    def stop(self, timeout: float) -> bool:
+        """Finish the task in hand and end; whether it did within `timeout` seconds."""
         state.should_stop = 0
         self._thread.join(timeout)
+        return not self._thread.is_alive()

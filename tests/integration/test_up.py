@@ -36,6 +36,15 @@ def test_it_stops_cleanly(start: Callable[..., Server], number: int) -> None:
     assert server.process.stderr.read() == ""
 
 
+def test_what_it_had_in_hand_is_taken_up_at_the_next_start(start: Callable[..., Server]) -> None:
+    server = start()
+    ids = server.upload({f"{seed}.jpg": picture(seed=seed) for seed in range(40)})
+    assert server.stop() == 0
+    server = start()
+    server.settle()
+    assert set(server.states(ids).values()) == {"indexed"}
+
+
 def test_a_second_one_says_who_holds_the_folder(start: Callable[..., Server], data: Path) -> None:
     server = start()
     second = run("up", "--port", "0", "--data", data)
