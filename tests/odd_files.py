@@ -170,6 +170,13 @@ _REFUSED_AT_THE_DOOR: dict[str, tuple[str, Builder]] = {
     "png_bad_header_checksum": ("corrupt", lambda: _with(picture(format="PNG"), 29, b"\0\0\0\0")),
     "png_endless_chunks": ("corrupt", lambda: _png_chunks(110_000)),
     "jpeg_endless_segments": ("corrupt", lambda: _with(picture(), 2, b"\xff\xe3\0\2" * 5000)),
+    "heic_item_type_not_text": (
+        "corrupt",
+        lambda: heic.encode(scene(), exif=exif(1)).replace(
+            b"Exif\0\0\0\0\xc0", b"Ex\xfff\0\0\0\0\xc0"
+        ),
+    ),
+    "heic_endless_items": ("corrupt", lambda: _heic_items(400_000)),
     "jpeg_only_beginning": ("truncated", lambda: picture()[:200]),
     "png_only_beginning": ("truncated", lambda: picture(format="PNG")[:30]),
     "webp_truncated": ("truncated", lambda: _half(picture(format="WEBP"))),
@@ -203,6 +210,12 @@ def _half(data: bytes) -> bytes:
 
 def _with(data: bytes, at: int, inserted: bytes) -> bytes:
     return data[:at] + inserted + data[at:]
+
+
+def _heic_items(count: int) -> bytes:
+    entry = struct.pack(">I", 4000) + b"infe\2\0\0\0\0\1\0\0"
+    directory = struct.pack(">I", 8 + count * len(entry)) + b"meta" + entry * count
+    return b"\0\0\0\x14ftypheic\0\0\0\0heic" + directory
 
 
 def _png_chunks(count: int) -> bytes:

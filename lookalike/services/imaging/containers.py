@@ -1,12 +1,14 @@
 """What a file's own structure says before any pixel is decoded.
 
-Decoders trust the structure: a JPEG header of millions of empty segments keeps Pillow busy for
+Decoders trust the structure. A JPEG header of millions of empty segments keeps Pillow busy for
 half a minute and fills gigabytes, and so do the endless chunks of a PNG or the endless scans of a
 progressive JPEG. Real files stay far below the bounds here.
 """
 
 from __future__ import annotations
 
+import io
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import BinaryIO, Literal
 
@@ -24,17 +26,28 @@ MAX_JPEG_SCANS = 500
 MAX_PNG_CHUNKS = 100_000
 """The largest file that is accepted by default makes 6,400 chunks of the usual 8 KiB."""
 
+MAX_HEIC_DIRECTORY = 4 * 1024 * 1024
+"""Bytes of the list of a HEIC's parts; a phone's 48-megapixel picture takes 20 KB."""
+
+MAX_HEIC_ITEM = 4096
+"""Bytes of one entry of that list: four letters and a short name."""
+
 _STANDALONE = {0x00, 0x01, 0xFF, *range(0xD0, 0xDA)}
 """Second bytes of JPEG markers without a length (T.81, B.1.1.3), stuffing and fill bytes."""
 
 
 def check_structure(name: str, file: BinaryIO) -> None:
-    """Walk the header of a JPEG or the chunks of a PNG. Raises CorruptError if it never ends."""
+    """Refuse a structure that would hang or crash the decoder of format `name`.
+
+    Raises CorruptError where there is no end to it and ValueError where it is damaged or cut.
+    """
     if name == "jpeg":
         _walk_jpeg_header(file)
     elif name == "png":
         for _ in png_chunks(file):
             pass
+    elif name == "heic":
+        _check_heic_items(file)
 
 
 def check_scans(name: str, data: bytes) -> None:
@@ -96,6 +109,50 @@ def _next_marker(file: BinaryIO, position: int) -> int:
     return position + max(found, 0)
 
 
+def _check_heic_items(file: BinaryIO) -> None:
+    """Every item's type and name must be text.
+
+    pi-heif 1.4 turns them into str without looking and kills the process when they are not.
+    """
+    for kind, offset, length in _boxes(file):
+        if kind == b"meta":
+            file.seek(offset)
+            directory = file.read(min(length, MAX_HEIC_DIRECTORY + 1))
+            places = (entry.start() - 4 for entry in re.finditer(b"infe", directory))
+            if len(directory) > MAX_HEIC_DIRECTORY or not all(
+                start >= 0 and _names_are_text(directory, start) for start in places
+            ):
+                raise ValueError("names of HEIC items are not text")
+
+
+def _names_are_text(directory: bytes, start: int) -> bool:
+    """The `infe` box at `start` (ISO/IEC 14496-12, 8.11.6): version, flags, two numbers, text."""
+    size = int.from_bytes(directory[start : start + 4], "big")
+    entry = directory[start + 8 : start + min(size, MAX_HEIC_ITEM)]
+    try:
+        entry[10 if entry[:1] == b"\3" else 8 :].decode()
+    except UnicodeDecodeError:
+        return False
+    return 12 < size <= MAX_HEIC_ITEM
+
+
+def _boxes(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
+    """Type, offset of the content and its length of the outermost boxes (14496-12, 4.2)."""
+    end = file.seek(0, io.SEEK_END)
+    position = 0
+    while position + 8 <= end:
+        file.seek(position)
+        head = file.read(16)
+        size, header = int.from_bytes(head[:4], "big"), 8
+        if size == 1:
+            size, header = int.from_bytes(head[8:], "big"), 16
+        size = size or end - position
+        if size < header:
+            return
+        yield head[4:8], position + header, size - header
+        position += size
+
+
 def _scan_without_end(data: bytes) -> bool:
     """Whether a scan of a JPEG begins after the last end-of-image marker."""
     return data.rfind(b"\xff\xd9") <= data.rfind(b"\xff\xda")
@@ -116,16 +173,9 @@ def _directory_overruns(data: bytes) -> bool:
 
 
 def _box_overruns(data: bytes) -> bool:
-    """Whether a top-level box of ISO/IEC 14496-12 claims more bytes than there are."""
-    position = 0
-    while position + 8 <= len(data):
-        size = int.from_bytes(data[position : position + 4], "big")
-        if size == 1:
-            size = int.from_bytes(data[position + 8 : position + 16], "big")
-        if size < 8:
-            return False
-        position += size
-    return position != len(data)
+    """Whether the last outermost box of a HEIF file claims more bytes than there are."""
+    ends = [offset + length for _, offset, length in _boxes(io.BytesIO(data))]
+    return not ends or ends[-1] != len(data)
 
 
 def _endless(parts: str, most: int) -> CorruptError:
