@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
@@ -12,6 +13,9 @@ from typing import IO
 from lookalike.services.errors import BusyError, ConfigurationError
 
 LOCK_FILE = "owner.lock"
+
+TAKING_SECONDS = 0.2
+"""How long to try for a folder: those who only ask who owns it are in the way for an instant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ class Ownership:
                 f"The data folder {str(folder)!r} cannot be used ({error.strerror}). "
                 "Name another with --data or LOOKALIKE_DATA_DIR."
             ) from error
-        if not _lock(self._file):
+        if not _take(self._file):
             self._file.close()
             raise _busy(folder)
         self.announce(None)
@@ -61,15 +65,24 @@ def owner_of(folder: Path) -> Owner | None:
     """The process that holds the folder at this moment, None when nobody does."""
     try:
         with (folder / LOCK_FILE).open("r+") as file:
-            return None if _lock(file) else _read(file)
+            return None if _lock(file, fcntl.LOCK_SH) else _read(file)
     except FileNotFoundError:
         return None
 
 
-def _lock(file: IO[str]) -> bool:
+def _take(file: IO[str]) -> bool:
+    deadline = time.monotonic() + TAKING_SECONDS
+    while not _lock(file, fcntl.LOCK_EX):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(TAKING_SECONDS / 50)
+    return True
+
+
+def _lock(file: IO[str], kind: int) -> bool:
     # The kernel drops this lock when the process dies, however it dies.
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
