@@ -16,13 +16,24 @@ from lookalike.services.intake import Intake
 from lookalike.services.libraries import Libraries
 from lookalike.services.outbox import Outbox
 from lookalike.services.pictures import Pictures
-from lookalike.services.ports import Embedders
+from lookalike.services.ports import BlobStore, Embedders, IndexQueue, VectorStore
 from lookalike.services.recovery import Recovery
 from lookalike.services.search import Search
 from lookalike.services.settings import Settings
 from lookalike.services.staging import Staging
 from lookalike.services.status import Status
 from lookalike.services.thumbnails import Thumbnails
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What stands behind the ports, and the database."""
+
+    db: Database
+    blobs: BlobStore
+    store: VectorStore
+    queue: IndexQueue
+    embedders: Embedders
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +53,13 @@ class Platform:
     search: Search
     status: Status
     recovery: Recovery
-    _db: Database
-    _store: EdgeStore
-    _queue: CeleryQueue
+    _parts: Parts
 
     def close(self) -> None:
         """Release files, threads and connections."""
-        self._store.close()
-        self._queue.close()
-        self._db.close()
+        self._parts.store.close()
+        self._parts.queue.close()
+        self._parts.db.close()
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -74,17 +83,30 @@ def embedders_of(settings: Settings) -> Embedders:
 def bootstrap(settings: Settings) -> Platform:
     """Open the data folder, which the caller must own, and wire every service.
 
-    Brings the database up to date and makes the default library and the live index if they are
-    not there. Raises a LookalikeError that says what to do when a part cannot be had.
+    Raises a LookalikeError that says what to do when a part cannot be had.
     """
-    data, limits = settings.data_dir, limits_of(settings)
-    embedders = embedders_of(settings)
-    db = Database(settings.sql_url)
+    data = settings.data_dir
+    return assemble(
+        settings,
+        Parts(
+            db=Database(settings.sql_url),
+            blobs=FolderBlobs(data / "blobs"),
+            store=EdgeStore(data / "vectors"),
+            queue=CeleryQueue(settings.broker_url, settings.task_batch),
+            embedders=embedders_of(settings),
+        ),
+    )
+
+
+def assemble(settings: Settings, parts: Parts) -> Platform:
+    """Wire every service to these parts.
+
+    Brings the database up to date and makes the default library and the live index if they are
+    not there.
+    """
+    db, blobs, limits = parts.db, parts.blobs, limits_of(settings)
     db.migrate()
-    blobs = FolderBlobs(data / "blobs")
-    store = EdgeStore(data / "vectors")
-    queue = CeleryQueue(settings.broker_url, settings.task_batch)
-    indexes = Indexes(db, store, embedders)
+    indexes = Indexes(db, parts.store, parts.embedders)
     outbox = Outbox(db, indexes, blobs)
     libraries = Libraries(db)
     pictures = Pictures(db, blobs, outbox)
@@ -94,18 +116,16 @@ def bootstrap(settings: Settings) -> Platform:
     return Platform(
         settings=settings,
         limits=limits,
-        embedders=embedders,
-        staging=Staging(data / "staging", limits.max_bytes),
+        embedders=parts.embedders,
+        staging=Staging(settings.data_dir / "staging", limits.max_bytes),
         indexes=indexes,
         libraries=libraries,
-        intake=Intake(db, blobs, queue, limits),
+        intake=Intake(db, blobs, parts.queue, limits),
         pictures=pictures,
         thumbnails=Thumbnails(blobs, limits, settings.thumbnail_side),
         indexing=Indexing(db, blobs, indexes, outbox, limits, workload),
         search=Search(indexes, pictures, libraries, blobs, limits),
-        status=Status(db, pictures, indexes, queue),
-        recovery=Recovery(db, queue, outbox),
-        _db=db,
-        _store=store,
-        _queue=queue,
+        status=Status(db, pictures, indexes, parts.queue),
+        recovery=Recovery(db, parts.queue, outbox),
+        _parts=parts,
     )

@@ -194,3 +194,7 @@ class IndexQueue(Protocol):
     def workers(self) -> int:
         """Workers that are alive."""
         ...
+
+    def close(self) -> None:
+        """Give connections back. Nothing else may be called after."""
+        ...
