@@ -82,6 +82,23 @@ def gif_frame_beyond_screen(width: int, height: int) -> bytes:
     return b"GIF89a" + struct.pack("<HHBBB", 100, 100, 0, 0, 0) + control + frame + b"\x02\0;"
 
 
+def tiff_strips(count: int) -> bytes:
+    """A grey TIFF of 64 x 64 that lists `count` strips."""
+    tags = {256: 64, 257: 64, 258: 8, 259: 1, 262: 1, 273: 0, 277: 1, 278: 1, 279: 0}
+    lists = 8 + 2 + 12 * len(tags) + 4
+    rows = [
+        struct.pack("<HHII", tag, 4, 1 if value else count, value or lists)
+        for tag, value in tags.items()
+    ]
+    return (
+        b"II*\0\x08\0\0\0"
+        + struct.pack("<H", len(tags))
+        + b"".join(rows)
+        + bytes(4)
+        + struct.pack("<I", 8) * count
+    )
+
+
 def bmp_header(width: int, height: int, pixels: bytes = b"") -> bytes:
     """A 24-bit BMP header with any sizes, negative ones too."""
     info = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 24, 0, len(pixels), 0, 0, 0, 0)

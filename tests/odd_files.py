@@ -28,6 +28,7 @@ from tests.odd_bytes import (
     png_16,
     png_bomb,
     png_late_exif,
+    tiff_strips,
     zipped,
 )
 from tests.scenes import cornered, exif, lying, picture, saved, scene
@@ -169,6 +170,9 @@ _REFUSED_AT_THE_DOOR: dict[str, tuple[str, Builder]] = {
     "bmp_no_height": ("corrupt", lambda: bmp_header(64, 0)),
     "png_bad_header_checksum": ("corrupt", lambda: _with(picture(format="PNG"), 29, b"\0\0\0\0")),
     "png_endless_chunks": ("corrupt", lambda: _png_chunks(110_000)),
+    "gif_endless_comment": ("corrupt", lambda: _gif_extension(b"\xfe" + b"\1a" * 110_000 + b"\0")),
+    "gif_endless_extensions": ("corrupt", lambda: _gif_extension(b"\xfe\0!" * 110_000 + b"\xfe\0")),
+    "tiff_endless_strips": ("corrupt", lambda: tiff_strips(210_000)),
     "jpeg_endless_segments": ("corrupt", lambda: _with(picture(), 2, b"\xff\xe3\0\2" * 5000)),
     "heic_item_type_not_text": (
         "corrupt",
@@ -216,6 +220,11 @@ def _heic_items(count: int) -> bytes:
     entry = struct.pack(">I", 4000) + b"infe\2\0\0\0\0\1\0\0"
     directory = struct.pack(">I", 8 + count * len(entry)) + b"meta" + entry * count
     return b"\0\0\0\x14ftypheic\0\0\0\0heic" + directory
+
+
+def _gif_extension(extension: bytes) -> bytes:
+    palette_end = 13 + 3 * 256
+    return _with(picture(format="GIF"), palette_end, b"!" + extension)
 
 
 def _png_chunks(count: int) -> bytes:

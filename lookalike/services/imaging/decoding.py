@@ -9,11 +9,11 @@ from PIL import Image
 from PIL.ImageFile import ImageFile
 
 from lookalike.services.imaging.colours import adobe_inverted, eight_bits, flattened, in_srgb
-from lookalike.services.imaging.containers import check_scans
 from lookalike.services.imaging.limits import Limits
 from lookalike.services.imaging.metadata import upright
 from lookalike.services.imaging.opening import Source, check_size, opened
 from lookalike.services.imaging.scaling import fit, shrunk
+from lookalike.services.imaging.structure import check_scans
 
 
 def decode(file: BinaryIO, limits: Limits, longest: int | None = None) -> Image.Image:

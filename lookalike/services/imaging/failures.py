@@ -14,7 +14,7 @@ from lookalike.services.errors import (
     TooManyPixelsError,
     TruncatedError,
 )
-from lookalike.services.imaging.containers import ends_early
+from lookalike.services.imaging.endings import ends_early
 from lookalike.services.imaging.signatures import unsupported
 
 _UNREAD_VARIANTS = ("unknown pixel mode", "cannot handle", "Unsupported BMP")

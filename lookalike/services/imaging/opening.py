@@ -24,11 +24,11 @@ from PIL import (
 from PIL.ImageFile import ImageFile
 
 from lookalike.services.errors import TooLargeError, TooManyPixelsError, TooSmallError
-from lookalike.services.imaging.containers import check_structure
 from lookalike.services.imaging.failures import translated
 from lookalike.services.imaging.limits import Limits
 from lookalike.services.imaging.metadata import Size, orientation, read_exif, upright_size
 from lookalike.services.imaging.signatures import HEAD_BYTES, identify, unsupported
+from lookalike.services.imaging.structure import check_structure
 
 # Pictures are decoded side by side already: threads inside each decoder would only compete.
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1

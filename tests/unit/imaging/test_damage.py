@@ -69,7 +69,7 @@ def outcome(data: bytes, longest: int | None = None) -> str:
     return "picture"
 
 
-@settings(max_examples=1500, deadline=2000)
+@settings(max_examples=1000, deadline=2000)
 @given(data=damaged(), longest=st.none() | st.integers(1, 100))
 def test_any_damage_ends_as_a_picture_or_as_an_error_of_ours(data: bytes, longest: int | None):
     outcome(data, longest)
