@@ -11,7 +11,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -61,11 +61,21 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        if error.connection_invalidated or "locked" in str(error.orig):
-            raise UnavailableError(
-                "The database cannot be reached at the moment. Please try again."
-            ) from error
-        raise
+        if not _is_outage(error):
+            raise
+        raise UnavailableError(
+            "The database cannot be used at the moment. Check that it runs and that its disk has "
+            "space, and try again."
+        ) from error
+
+
+def _is_outage(error: DBAPIError) -> bool:
+    """Whether the database is at fault (down, locked, disk full), not what it was asked."""
+    if error.connection_invalidated:
+        return True
+    # SQLite calls mistakes in SQL operational as well, with this code.
+    mistake = getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
+    return isinstance(error, OperationalError) and not mistake
 
 
 def _engine(url: str) -> Engine:

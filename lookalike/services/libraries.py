@@ -39,7 +39,7 @@ class Libraries:
         if not re.match(NAME_PATTERN, name) or name.endswith("\n"):
             raise InvalidRequestError(
                 "A library's name has 1 to 100 letters, digits, dots, dashes or underscores, "
-                "and begins with a letter or digit.",
+                "and begins with a letter, digit or underscore.",
                 field="name",
             )
         with self._db.write() as session:
