@@ -1,0 +1,31 @@
+"""What unit tests share: a fresh database, and a whole platform on fakes."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lookalike.services.db import Database
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file with all tables and nothing in them, for copying."""
+    path = tmp_path_factory.mktemp("migrated") / "lookalike.db"
+    db = Database(f"sqlite:///{path}")
+    db.migrate()
+    db.close()
+    return path
+
+
+@pytest.fixture
+def db(migrated: Path, tmp_path: Path) -> Iterator[Database]:
+    """A migrated database of its own."""
+    path = tmp_path / "lookalike.db"
+    shutil.copyfile(migrated, path)
+    database = Database(f"sqlite:///{path}")
+    yield database
+    database.close()
