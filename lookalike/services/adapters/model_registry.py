@@ -16,27 +16,34 @@ NETWORKS: Mapping[str, Network] = {**efficientnet.MODELS}
 
 
 class ModelRegistry:
-    """`ports.Embedders` over `NETWORKS`. The arguments are those of `OpenVinoEmbedder`."""
+    """`ports.Embedders`. Arguments but the last are those of `OpenVinoEmbedder`."""
 
-    def __init__(self, precision: str, forward_batch: int, cache_dir: Path | None) -> None:
+    def __init__(
+        self,
+        precision: str,
+        forward_batch: int,
+        cache_dir: Path | None,
+        networks: Mapping[str, Network] = NETWORKS,
+    ) -> None:
+        self._networks = networks
         self._embedders = {
             name: OpenVinoEmbedder(network, precision, forward_batch, cache_dir)
-            for name, network in NETWORKS.items()
+            for name, network in networks.items()
         }
 
     def available(self) -> list[ModelAvailability]:
         """Every known model, smallest first, with the standing of its weights."""
-        return [_availability(network) for network in NETWORKS.values()]
+        return [_availability(network) for network in self._networks.values()]
 
     def get(self, name: str) -> Embedder:
         """The one embedder for `name`, the same object each time; loads nothing.
 
         Raises NotFoundError for an unknown name, UnavailableError where weights are missing.
         """
-        if name not in NETWORKS:
-            known = ", ".join(NETWORKS)
+        if name not in self._networks:
+            known = ", ".join(self._networks)
             raise NotFoundError(f"There is no model {name!r}. Known are: {known}.", model=name)
-        NETWORKS[name].weights()
+        self._networks[name].weights()
         return self._embedders[name]
 
 
