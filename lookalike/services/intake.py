@@ -164,7 +164,8 @@ def clean_filename(name: str) -> str:
     """The last part of a path from any system, without control characters, at most 255 long."""
     last = PurePosixPath(name.replace("\\", "/")).name
     kept = "".join(letter for letter in last if unicodedata.category(letter)[0] != "C")
-    return kept[-255:] or "unnamed"
+    end = kept[-255:].strip()
+    return end if end.strip(". ") else "unnamed"
 
 
 def _unique(ids: Iterable[UUID]) -> list[UUID]:
