@@ -29,3 +29,16 @@ def db(migrated: Path, tmp_path: Path) -> Iterator[Database]:
     database = Database(f"sqlite:///{path}")
     yield database
     database.close()
+
+
+@pytest.fixture
+def world(migrated: Path, tmp_path: Path) -> Iterator:
+    """A platform with nothing in it."""
+    from tests.platforms import make_world
+
+    folder = tmp_path / "data"
+    folder.mkdir()
+    shutil.copyfile(migrated, folder / "lookalike.db")
+    made = make_world(folder)
+    yield made
+    made.platform.close()

@@ -1,0 +1,202 @@
+"""A whole platform on fakes: real services, SQL and files; vectors, network and queue in hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from tests.fakes import MemoryVectorStore
+
+from lookalike.services.adapters.folder_blobs import FolderBlobs
+from lookalike.services.bootstrap import Parts, Platform, assemble
+from lookalike.services.db import Database
+from lookalike.services.errors import UnavailableError
+from lookalike.services.filters import Filter
+from lookalike.services.intake import Accepted, Rejected, Upload
+from lookalike.services.labels import Labels
+from lookalike.services.models import State
+from lookalike.services.pictures import Shown
+from lookalike.services.ports import VectorQuery
+from lookalike.services.records import CollectionSpec
+from lookalike.services.settings import Settings
+from tests.factories import picture
+from tests.fake_embedder import FakeEmbedder, FakeEmbedders
+
+OUTAGE = UnavailableError("It is down.")
+
+
+class HandQueue:
+    """An `IndexQueue` whose batches wait until a test works them off, or that is down."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[UUID]] = []
+        self.down = False
+
+    def put(self, picture_ids: Sequence[UUID]) -> None:
+        """As the port promises."""
+        self._answer()
+        if picture_ids:
+            self.batches.append(list(picture_ids))
+
+    def waiting(self) -> int:
+        """As the port promises."""
+        self._answer()
+        return len(self.batches)
+
+    def workers(self) -> int:
+        """As the port promises."""
+        self._answer()
+        return 1
+
+    def close(self) -> None:
+        """As the port promises."""
+
+    def _answer(self) -> None:
+        if self.down:
+            raise OUTAGE
+
+
+class Watched:
+    """Passes every call on to `inner`.
+
+    `before` and `after` name methods and what to do around the next call of them, once. While
+    `failure` is set, every call raises it.
+    """
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+        self.before: dict[str, Callable[[], object]] = {}
+        self.after: dict[str, Callable[[], object]] = {}
+        self.failure: Exception | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        attribute = getattr(self.inner, name)
+        if not callable(attribute):
+            return attribute
+
+        def call(*arguments: Any, **options: Any) -> Any:
+            if self.failure is not None:
+                raise self.failure
+            self.before.pop(name, bool)()
+            result = attribute(*arguments, **options)
+            self.after.pop(name, bool)()
+            return result
+
+        return call
+
+
+class WatchedStore(MemoryVectorStore):
+    """Vectors in memory, each collection watched."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.watched: dict[str, Watched] = {}
+
+    def open(self, name: str, spec: CollectionSpec) -> Any:
+        """As the port promises."""
+        return self.watched.setdefault(name, Watched(super().open(name, spec)))
+
+
+@dataclass(frozen=True)
+class World:
+    """A platform, and a hand on everything that stands behind its ports."""
+
+    platform: Platform
+    folder: Path
+    db: Database
+    queue: HandQueue
+    blobs: Watched
+    store: WatchedStore
+    embedder: Watched
+
+    @property
+    def vectors(self) -> Watched:
+        """The live index's collection."""
+        [collection] = self.store.watched.values()
+        return collection
+
+    def offer(
+        self, *files: bytes | tuple[str, bytes], library: str = "main", **labels: Any
+    ) -> list[Accepted | Rejected]:
+        """Offer files, or pairs of name and file, to the intake."""
+        uploads = []
+        for number, file in enumerate(files):
+            name, data = (f"{number}.jpg", file) if isinstance(file, bytes) else file
+            staged = self.platform.staging.new()
+            staged.write(data)
+            uploads.append(Upload(name, staged))
+        try:
+            return self.platform.intake.add(uploads, library, Labels(**labels))
+        finally:
+            for upload in uploads:
+                upload.staged.close()
+
+    def add(self, *files: bytes, **options: Any) -> list[UUID]:
+        """Offer files that are all accepted; they are pending."""
+        outcomes = self.offer(*files, **options)
+        return [one.id for one in outcomes if isinstance(one, Accepted)]
+
+    def work(self) -> None:
+        """Index every batch that is queued."""
+        while self.queue.batches:
+            self.platform.indexing.index(self.queue.batches.pop(0))
+
+    def indexed(self, *files: bytes, **options: Any) -> list[UUID]:
+        """Offer files and index them."""
+        ids = self.add(*files, **options)
+        self.work()
+        return ids
+
+    def scenes(self, count: int, **options: Any) -> list[UUID]:
+        """So many different pictures, indexed."""
+        return self.indexed(*(small(seed) for seed in range(count)), **options)
+
+    def show(self, picture_id: UUID) -> Shown:
+        """The picture as the services show it."""
+        return self.platform.pictures.get(picture_id)
+
+    def state(self, picture_id: UUID) -> State:
+        """How far the picture is."""
+        return self.show(picture_id).state
+
+    def matches(self, picture_id: UUID, library: str = "main", **asked: Any) -> bool:
+        """Whether the vector index believes that the picture meets this filter."""
+        query = VectorQuery(
+            library,
+            like=list(self.vectors.vectors([picture_id]).values()),
+            conditions=Filter.model_validate(asked).conditions(),
+            limit=1000,
+        )
+        return any(hit.id == picture_id for hit in self.vectors.search(query))
+
+    def has_point(self, picture_id: UUID) -> bool:
+        """Whether the vector index holds the picture."""
+        return bool(self.vectors.vectors([picture_id]))
+
+    def blob_names(self) -> set[str]:
+        """Every file in the blob store, as kind and hash: `originals/0123...`."""
+        root = self.folder / "blobs"
+        files = [path for path in root.rglob("*") if path.is_file()]
+        return {f"{path.relative_to(root).parts[0]}/{path.stem}" for path in files}
+
+    def staged_files(self) -> list[Path]:
+        """What lies in the staging folder."""
+        return list((self.folder / "staging").iterdir())
+
+
+def make_world(folder: Path, **settings: Any) -> World:
+    """A platform in `folder` with the default settings but these."""
+    chosen = Settings(_env_file=None, data_dir=folder, model="fake", **settings)
+    folder.mkdir(parents=True, exist_ok=True)
+    db, queue, store = Database(chosen.sql_url), HandQueue(), WatchedStore()
+    blobs, embedder = Watched(FolderBlobs(folder / "blobs")), Watched(FakeEmbedder("fake"))
+    platform = assemble(chosen, Parts(db, blobs, store, queue, FakeEmbedders(embedder)))
+    return World(platform, folder, db, queue, blobs, store, embedder)
+
+
+def small(seed: int = 0, size: tuple[int, int] = (64, 48), **options: Any) -> bytes:
+    """A little picture file, quick to make and to decode."""
+    return picture(seed, size, **options)
