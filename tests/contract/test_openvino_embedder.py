@@ -170,16 +170,17 @@ def test_a_first_start_sends_nothing_prints_nothing_and_writes_only_into_its_cac
     home, cache = tmp_path / "home", tmp_path / "cache"
     home.mkdir()
     program = f"""
-import sys
+import sys, time
 def watch(event, arguments):
     if event.startswith("socket."):
-        print("network:", event, arguments)
+        print("network:", event, arguments, flush=True)
 sys.addaudithook(watch)
 import numpy as np
 from pathlib import Path
 from lookalike.services.adapters.model_registry import ModelRegistry
 embedder = ModelRegistry("auto", 4, Path({str(cache)!r})).get("efficientnet-lite1")
 embedder.embed([np.zeros((240, 240, 3), np.uint8)])
+time.sleep(1)  # reports would be sent by a thread
 """
     environment = {"HOME": str(home), "TMPDIR": str(home), "PATH": ""}
     done = subprocess.run(
