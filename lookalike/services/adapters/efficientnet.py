@@ -22,13 +22,9 @@ from __future__ import annotations
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from lookalike.services.adapters.networks import Network
+from lookalike.services.adapters.networks import Network, TorchModule
 from lookalike.services.records import ModelDefinition, Recipe
-
-if TYPE_CHECKING:
-    from torch.nn import Module
 
 DIMENSIONS = 1280
 MEAN, DEVIATION = 127 / 255, 128 / 255
@@ -60,7 +56,7 @@ def _find_weights(package: str) -> Path | None:
     return files[0] if files else None
 
 
-def _load(name: str, weights: Path) -> Module:
+def _load(name: str, weights: Path) -> TorchModule:
     # Here, because torch takes more than a second to import and a converted model needs none.
     from lookalike.services.adapters.efficientnet_torch import Features  # noqa: PLC0415
 

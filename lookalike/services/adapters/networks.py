@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, TypeAlias
 
 from lookalike.services.errors import UnavailableError
 from lookalike.services.records import ModelDefinition
 
-if TYPE_CHECKING:
-    from torch.nn import Module
+TorchModule: TypeAlias = Any
+"""A `torch.nn.Module`. Not named so, because describing a network must not need torch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Network:
 
     definition: ModelDefinition
     find_weights: Callable[[], Path | None]
-    load: Callable[[Path], Module]
+    load: Callable[[Path], TorchModule]
     hint: str
 
     def weights(self) -> Path:
@@ -36,7 +36,7 @@ class Network:
         name = self.definition.name
         raise UnavailableError(f"The weights of {name} are not here. {self.hint}", model=name)
 
-    def build(self) -> Module:
+    def build(self) -> TorchModule:
         """The torch module with its weights. Raises UnavailableError if they cannot be read."""
         weights = self.weights()
         try:
