@@ -83,7 +83,7 @@ export function listPictures(which, signal) {
  * @returns {Promise<Picture[]>}
  */
 export async function picturesById(ids) {
-  const pairs = ids.map((id) => ["id", id]);
+  const pairs = [...ids.map((id) => ["id", id]), ["limit", ids.length]];
   return (await request("GET", `/images?${new URLSearchParams(pairs)}`)).images;
 }
 

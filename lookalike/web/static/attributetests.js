@@ -30,7 +30,7 @@ export class AttributeTests {
 
   /** @returns {Record<string, unknown>} */
   read() {
-    const attributes = {};
+    const attributes = Object.create(null);
     for (const row of this.place.children) {
       const [name, comparison, value] = [...row.querySelectorAll("input, select")].map((box) => box.value.trim());
       const test = testOf(comparison, value);

@@ -10,14 +10,10 @@ import { TagField } from "./tagfield.js";
 const MEGABYTE = 1_000_000;
 const PAUSE = 350;
 const SCALES = { width: 1, height: 1, bytes: MEGABYTE };
-// A camera's clock names no zone and is kept as UTC; the time of adding is an instant, so its day
-// begins when the reader's does.
+// A camera's clock names no zone, and the API takes a date alone as all of that day. The time of
+// adding is an instant, so its day begins when the reader's does.
 const DAYS = {
-  taken: {
-    from: (day) => `${day}T00:00:00Z`,
-    to: (day) => `${day}T23:59:59.999Z`,
-    day: (time) => time.slice(0, 10),
-  },
+  taken: { from: (day) => day, to: (day) => day, day: (time) => time.slice(0, 10) },
   added: {
     from: (day) => new Date(`${day}T00:00:00`).toISOString(),
     to: (day) => new Date(`${day}T23:59:59.999`).toISOString(),
@@ -59,7 +55,7 @@ export class FilterForm {
       h("option", { value: name }, `${name} (${format.count(images)})`),
     );
     this.form.elements.library.replaceChildren(...options);
-    if (chosen) this.form.elements.library.value = chosen;
+    if (chosen) this.#choose(chosen);
   }
 
   /** @param {Limits} limits */

@@ -35,7 +35,8 @@ function show(picture) {
   document.title = `${nameOf(picture)} · Lookalike`;
   page.removeAttribute("aria-busy");
   byId("stage").replaceChildren(mainPicture(picture));
-  showAbout(picture);
+  const editing = byId("about").querySelector("form");
+  if (!editing) showAbout(picture);
   showActions(picture);
   if (picture.state === "indexed") showNeighbours(picture);
 }

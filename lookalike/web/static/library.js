@@ -106,13 +106,13 @@ function show({ images, next_cursor: next }, fresh, focus) {
   images.filter(({ state }) => state === "pending").forEach(({ id }) => watcher.watch(id));
   notice(byId("notice"), "");
   rest();
+  if (cursor) nearEnd.observe(more);
 }
 
 function rest() {
   grid.removeAttribute("aria-busy");
   more.disabled = false;
   more.hidden = !cursor;
-  if (cursor) nearEnd.observe(more);
   showNothing();
 }
 
@@ -124,7 +124,7 @@ function fail(error) {
 function showNothing() {
   const place = byId("nothing");
   const filtered = Object.values(chosen()).some(Boolean);
-  place.hidden = grid.children.length > 0;
+  place.hidden = grid.children.length > 0 || cursor !== null;
   byId("select-all").hidden = !grid.children.length;
   place.querySelector("h2").textContent = filtered ? "No such pictures" : "The library is empty";
   place.querySelector("p").textContent = filtered
@@ -166,7 +166,7 @@ async function deleteSelected() {
   const failures = (await Promise.all(Array.from({ length: AT_ONCE }, () => deleteFrom(waiting)))).flat();
   selection.clear();
   showTotals();
-  rest();
+  showNothing();
   const [first] = failures;
   if (first) notice(byId("notice"), `${count(failures.length)} could not be deleted. ${first.message}`, { wrong: true });
   announce(`${countOf(ids.length - failures.length, "picture")} deleted`);

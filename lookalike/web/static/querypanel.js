@@ -6,6 +6,7 @@ import { Cropper } from "./cropper.js";
 import { h, icon } from "./dom.js";
 import { nameOf } from "./format.js";
 import { thumbnail } from "./grid.js";
+import { NOTHING, addressOf } from "./query.js";
 
 const SIDES = [
   ["like", "More like", "plus"],
@@ -41,7 +42,8 @@ export class QueryPanel {
     const main = file ? null : this.known.get(query.like[0]);
     this.#showMain(main, file, Boolean(alone));
     this.cropper?.show(query.crop);
-    this.#showCropButtons(query.crop);
+    this.fresh = addressOf({ ...NOTHING, library: query.library });
+    this.#showTools(query.crop);
     this.#showExamples(query, file ? [] : query.like.slice(0, 1));
     return main ? nameOf(main) : (file?.name ?? "");
   }
@@ -74,11 +76,11 @@ export class QueryPanel {
   }
 
   #onCropped(crop) {
-    this.#showCropButtons(crop);
+    this.#showTools(crop);
     this.onCrop(crop);
   }
 
-  #showCropButtons(crop) {
+  #showTools(crop) {
     if (!this.tools) return;
     const button = (label, name, onclick) =>
       h("button", { type: "button", class: "button button-small", onclick }, icon(name), label);
@@ -89,14 +91,14 @@ export class QueryPanel {
       this.tools.querySelector("button").focus();
     };
     const crops = crop ? button("Clear the crop", "close", clear) : button("Crop", "crop", begin);
-    const over = h("a", { class: "button button-small", href: "/" }, icon("search"), "New search");
+    const over = h("a", { class: "button button-small", href: this.fresh }, icon("search"), "New search");
     this.tools.replaceChildren(...(this.cropper ? [crops] : []), over);
   }
 
   #giveUpCropping() {
     this.cropper?.box.remove();
     this.cropper = null;
-    this.#showCropButtons(null);
+    this.#showTools(null);
   }
 
   #showExamples(query, shown) {

@@ -49,16 +49,15 @@ window.addEventListener("popstate", () => route());
 window.addEventListener("pagehide", () => remember({ scroll: window.scrollY }));
 byId("filter-panel").open = WIDE.matches;
 listLibraries().then((libraries) => filterForm.offer(libraries)).catch(() => {});
-route().then(() => window.scrollTo({ top: history.state?.scroll ?? 0 }));
+route().then(() => history.state?.scroll && window.scrollTo({ top: history.state.scroll }));
 
 function remember(facts) {
   history.replaceState({ ...history.state, ...facts }, "");
 }
 
-async function searchBy(picture) {
+function searchBy(picture) {
   history.pushState({ file: keep(picture) }, "", addressOf({ ...query, like: [], unlike: [], crop: null }));
-  await route();
-  toResults();
+  return route({ arriving: true });
 }
 
 function onPictureClick(event) {
@@ -73,39 +72,43 @@ function onPictureClick(event) {
 const narrow = (limits) => go({ ...query, ...limits }, { replace: true });
 
 // `stay` leaves focus, scroll and form as they are: the person is still at the control they use.
-async function go(next, { replace = false, stay = false } = {}) {
+function go(next, { replace = false, stay = false } = {}) {
   const state = file ? { file: history.state?.file } : {};
   history[replace ? "replaceState" : "pushState"](state, "", addressOf(next));
-  await route({ stay });
-  if (!stay) toResults();
+  return route({ stay, arriving: !stay });
 }
 
-function toResults() {
-  window.scrollTo({ top: 0 });
-  results.title.focus({ preventScroll: true });
-}
-
-async function route({ stay = false } = {}) {
+async function route({ stay = false, arriving = false } = {}) {
   asking.abort();
-  query = readQuery(location.search);
+  const opened = readQuery(location.search);
+  query = opened;
   const key = history.state?.file;
-  file = key ? await recall(key) : null;
+  const found = key ? await recall(key) : null;
+  // Another address may have been opened meanwhile; it has the say then.
+  if (query !== opened) return;
+  file = found;
   const asked = file || query.like.length || query.unlike.length;
   byId("start").hidden = Boolean(asked);
   byId("search").hidden = !asked;
-  if (!asked) return suggestions.learn(await showStart(key ? GONE : ""));
+  if (!asked) return suggestions.learn(await showStart(query.library, key ? GONE : ""));
   if (!stay) filterForm.show(query);
-  return showSearch();
+  return showSearch(arriving);
 }
 
-async function showSearch() {
+async function showSearch(arriving) {
   const asked = query;
   showFilterParts();
   const name = await panel.show(asked, file);
   if (asked !== query) return;
   document.title = `${name ? `Like ${name}` : "Search"} · Lookalike`;
   results.begin(name);
+  if (arriving) toResults();
   await ask({ limit: Math.min(MOST, history.state?.shown ?? PAGE) });
+}
+
+function toResults() {
+  window.scrollTo({ top: 0 });
+  results.title.focus({ preventScroll: true });
 }
 
 async function ask({ append = false, limit = PAGE } = {}) {

@@ -11,14 +11,15 @@ import { NOTHING, addressOf, from } from "./query.js";
 const STARTS = 30;
 
 /**
+ * @param {string} library whose pictures are offered; empty offers those of all
  * @param {string} [news] said above everything else
  * @returns {Promise<import("./api.js").Picture[]>} the pictures that are shown
  */
-export async function showStart(news = "") {
+export async function showStart(library, news = "") {
   document.title = "Search · Lookalike";
   notice(byId("start-notice"), news);
   try {
-    const { images } = await listPictures({ state: "indexed", limit: STARTS });
+    const { images } = await listPictures({ library, state: "indexed", limit: STARTS });
     const cards = images.map(startingPoint);
     byId("starting-points").querySelector(".grid").replaceChildren(...cards);
     byId("starting-points").hidden = !images.length;
@@ -26,7 +27,7 @@ export async function showStart(news = "") {
     if (!images.length) await sayWhyEmpty();
     return images;
   } catch (error) {
-    notice(byId("start-notice"), error.message, { wrong: true, actions: [["Try again", () => showStart()]] });
+    notice(byId("start-notice"), error.message, { wrong: true, actions: [["Try again", () => showStart(library)]] });
     return [];
   }
 }
