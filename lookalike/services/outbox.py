@@ -9,23 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import delete, exists, select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from lookalike.services.blobs import original_key, thumbnail_key
 from lookalike.services.db import Database
 from lookalike.services.indexes import Indexes
-from lookalike.services.models import OutboxItem, Picture
+from lookalike.services.models import OutboxItem, Picture, now
 from lookalike.services.payloads import payload_of
 from lookalike.services.ports import BlobStore
-
-MAX_ROUNDS = 10
-"""How often a payload is written again because the picture changed meanwhile."""
 
 
 def remember(session: Session, picture_id: UUID, sha256: str) -> None:
     """Promise, within the transaction that changes or removes the picture, to settle it."""
-    session.merge(OutboxItem(picture_id=picture_id, sha256=sha256))
+    session.merge(OutboxItem(picture_id=picture_id, sha256=sha256, added_at=now()))
 
 
 class Outbox:
@@ -52,12 +49,13 @@ class Outbox:
                 self._settle(item)
 
     def _settle(self, item: OutboxItem) -> None:
-        for _ in range(MAX_ROUNDS):
+        closed = False
+        while not closed:  # each further round is due to somebody else's finished change
             with self._db.read() as session:
                 picture = session.get(Picture, item.picture_id)
+                item = session.get(OutboxItem, item.picture_id) or item
             self._write_vectors(item.picture_id, picture)
-            if self._close(item, picture.revision if picture else None):
-                return
+            closed = self._close(item, picture.revision if picture else None)
 
     def _write_vectors(self, picture_id: UUID, picture: Picture | None) -> None:
         for collection in self._indexes.collections():
@@ -67,14 +65,16 @@ class Outbox:
                 collection.set_payload({picture_id: payload_of(picture)})
 
     def _close(self, item: OutboxItem, revision: int | None) -> bool:
-        """Forget the item, unless the picture changed again since `revision` was read."""
+        """Forget the item, unless the picture or the promise is newer than what was read."""
         with self._db.write() as session:
             current = session.scalar(select(Picture.revision).where(Picture.id == item.picture_id))
-            if current != revision:
+            promise = session.get(OutboxItem, item.picture_id)
+            if current != revision or (promise and promise.added_at != item.added_at):
                 return False
             if current is None:
                 self._remove_blobs(session, item.sha256)
-            session.execute(delete(OutboxItem).where(OutboxItem.picture_id == item.picture_id))
+            if promise:
+                session.delete(promise)
             return True
 
     def _remove_blobs(self, session: Session, sha256: str) -> None:
