@@ -19,22 +19,22 @@ _CEILINGS = (255.0, 4095.0, 65535.0)
 """Brightest values that 8, 12 and 16 bits can hold."""
 
 
-def eight_bits(picture: Image.Image) -> Image.Image:
-    """The same picture in mode L, RGB, RGBA or CMYK, at 8 bits a channel.
+def opaque(picture: Image.Image) -> Image.Image:
+    """The same picture in mode L, RGB or CMYK, at 8 bits a channel, on white where transparent.
 
     Values of more bits are divided by the smallest usual ceiling that holds the brightest of
     them (1 for fractions, else 8, 12 or 16 bits), so that 12-bit scans do not come out black;
     where values are negative or larger still, the range they span becomes 0 to 255.
     """
+    if picture.mode in {"L", "RGB", "CMYK"} and not picture.has_transparency_data:
+        return picture
     if picture.mode in {"I", "F"} or picture.mode.startswith("I;16"):
         return Image.fromarray(_to_bytes(np.asarray(picture)))
     if picture.mode == "LAB":
         return _from_lab().apply(picture)
-    if picture.mode == "La":
-        picture = picture.convert("LA")
     if picture.has_transparency_data:
-        return picture.convert("RGBA")
-    return picture if picture.mode in {"L", "RGB", "CMYK"} else picture.convert("RGB")
+        return _on_white(picture)
+    return picture.convert("L" if picture.mode == "1" else "RGB")
 
 
 def adobe_inverted(picture: Image.Image) -> Image.Image:
@@ -46,15 +46,6 @@ def adobe_inverted(picture: Image.Image) -> Image.Image:
     return ImageChops.invert(picture) if plain else picture
 
 
-def flattened(picture: Image.Image) -> Image.Image:
-    """RGB of a picture from `eight_bits`; what is transparent shows white paper."""
-    if picture.mode != "RGBA":
-        return picture.convert("RGB")
-    paper = Image.new("RGB", picture.size, WHITE)
-    paper.paste(picture, mask=picture.getchannel("A"))
-    return paper
-
-
 def in_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
     """An RGB picture converted from its ICC profile to sRGB.
 
@@ -64,6 +55,16 @@ def in_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
         return picture
     transform = _to_srgb(profile)
     return picture if transform is None else transform.apply(picture)
+
+
+def _on_white(picture: Image.Image) -> Image.Image:
+    """Composited before it is shrunk, which comes to the same and takes less memory."""
+    if picture.mode == "La":
+        picture = picture.convert("LA")
+    layers = picture if picture.mode == "RGBA" else picture.convert("RGBA")
+    paper = Image.new("RGB", layers.size, WHITE)
+    paper.paste(layers, mask=layers)
+    return paper
 
 
 def _to_bytes(values: NDArray[np.generic]) -> NDArray[np.uint8]:

@@ -8,7 +8,7 @@ from typing import BinaryIO
 from PIL import Image
 from PIL.ImageFile import ImageFile
 
-from lookalike.services.imaging.colours import adobe_inverted, eight_bits, flattened, in_srgb
+from lookalike.services.imaging.colours import adobe_inverted, in_srgb, opaque
 from lookalike.services.imaging.limits import Limits
 from lookalike.services.imaging.metadata import upright
 from lookalike.services.imaging.opening import Source, check_size, opened
@@ -38,11 +38,12 @@ def decode(file: BinaryIO, limits: Limits, longest: int | None = None) -> Image.
 def _pixels(source: Source, limits: Limits, longest: int | None) -> Image.Image:
     """Shrink as soon as there are 8 bits: every later step is cheap then."""
     _load(source.picture, limits, longest)
-    picture = shrunk(eight_bits(adobe_inverted(source.picture)), longest)
+    picture = shrunk(opaque(adobe_inverted(source.picture)), longest)
     if source.format != "tiff":  # Pillow turns TIFF while loading
         picture = upright(picture, source.orientation)
-    picture = in_srgb(flattened(picture), source.picture.info.get("icc_profile"))
-    return _plain(picture)
+    if picture.mode != "RGB":
+        picture = picture.convert("RGB")
+    return _plain(in_srgb(picture, source.picture.info.get("icc_profile")))
 
 
 def _load(picture: ImageFile, limits: Limits, longest: int | None) -> None:

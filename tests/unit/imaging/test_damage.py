@@ -20,6 +20,8 @@ from tests import heic
 from tests.factories import ODD, picture, scene
 from tests.odd_bytes import jpeg_many_scans
 
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL.TiffImagePlugin")
+
 SMALL = Limits(max_bytes=200_000, max_pixels=100_000, min_side=8)
 KINDS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "TIFF", "BMP", "HEIC")
 OPEN_FILES = Path("/proc/self/fd")

@@ -19,6 +19,7 @@ from lookalike.services.imaging.limits import Limits
 from lookalike.services.imaging.signatures import FORMATS
 from tests import heic
 from tests.factories import BAD_NAMES, GOOD_NAMES, LIMITS, ODD, picture, saved
+from tests.odd_bytes import gif_frame_beyond_screen
 from tests.scenes import cornered, exif
 
 SIZES = {"smallest": (16, 16), "bmp_top_down": (64, 48), "heic_turned": (240, 320)}
@@ -85,6 +86,14 @@ def test_a_picture_of_exactly_the_most_pixels_passes_and_one_row_more_does_not()
     with pytest.raises(TooManyPixelsError) as refusal:
         look(picture(size=(320, 241)), limits)
     assert refusal.value.details["max_pixels"] == 76_800
+
+
+def test_limits_beyond_pillows_own_guard_can_be_set():
+    undisposed = gif_frame_beyond_screen(20_000, 20_000).replace(b"!\xf9\4\x08", b"!\xf9\4\0")
+    info = look(undisposed, Limits(max_bytes=10**6, max_pixels=400_000_000, min_side=16))
+    assert (info.width, info.height) == (20_000, 20_000)
+    with pytest.raises(TooManyPixelsError):
+        look(undisposed)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF", "TIFF"])
