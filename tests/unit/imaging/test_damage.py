@@ -71,18 +71,19 @@ def outcome(data: bytes, longest: int | None = None) -> str:
     return "picture"
 
 
-@settings(max_examples=1000, deadline=2000)
+@settings(max_examples=1000, deadline=None)
 @given(data=damaged(), longest=st.none() | st.integers(1, 100))
 def test_any_damage_ends_as_a_picture_or_as_an_error_of_ours(data: bytes, longest: int | None):
     outcome(data, longest)
 
 
-@settings(max_examples=300, deadline=2000)
+@settings(max_examples=300, deadline=None)
 @given(data=st.binary(max_size=300), kind=st.sampled_from(KINDS), keep=st.integers(0, 40))
 def test_any_bytes_behind_any_beginning_end_the_same_way(data: bytes, kind: str, keep: int):
     outcome(SAMPLES[kind][:keep] + data)
 
 
+@settings(deadline=None)
 @given(data=st.binary(max_size=100))
 @example(b"\xff\xd8\xff")
 @example(b"BM")

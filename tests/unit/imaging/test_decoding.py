@@ -21,6 +21,9 @@ from tests.odd_bytes import SRGB_COLORANTS, icc_profile, png_16
 from tests.scenes import CORNERS, ROWS_AND_COLUMNS, cornered, exif, lying
 
 
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL.TiffImagePlugin")
+
+
 def pixels(data: bytes, longest: int | None = None) -> NDArray[np.int16]:
     return np.asarray(decode(io.BytesIO(data), LIMITS, longest)).astype(np.int16)
 

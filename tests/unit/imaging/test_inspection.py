@@ -22,6 +22,8 @@ from tests.factories import BAD_NAMES, GOOD_NAMES, LIMITS, ODD, picture, saved
 from tests.odd_bytes import gif_frame_beyond_screen
 from tests.scenes import cornered, exif
 
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL.TiffImagePlugin")
+
 SIZES = {"smallest": (16, 16), "bmp_top_down": (64, 48), "heic_turned": (240, 320)}
 
 

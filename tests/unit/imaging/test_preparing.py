@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -23,6 +23,7 @@ def recipe(size: int) -> Recipe:
     return Recipe(size, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), PADDING)
 
 
+@settings(deadline=None)
 @given(
     width=st.integers(1, 3000),
     height=st.integers(1, 3000),
@@ -76,6 +77,7 @@ def test_a_crop_shows_that_part(box: tuple[float, float, float, float], colour: 
 fractions = st.floats(0, 1)
 
 
+@settings(deadline=None)
 @given(
     size=st.tuples(st.integers(1, 500), st.integers(1, 500)),
     x=fractions,

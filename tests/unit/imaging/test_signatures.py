@@ -66,10 +66,10 @@ def test_svg_is_known_behind_any_prolog(head: bytes):
 @pytest.mark.parametrize("part", [b"<!---->", b"<??>", b" ", b"<!DOCTYPE [", b"<!--", b"P1 #\n"])
 def test_no_head_makes_the_search_slow(part: bytes):
     head = (part * HEAD_BYTES)[:HEAD_BYTES]
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(NotAnImageError):
         identify(head)
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
 
 
 @pytest.mark.parametrize("text", [b"BMW is a maker of cars", b"GIF is a format", b"P1 is a car"])
