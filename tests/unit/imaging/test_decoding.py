@@ -20,7 +20,6 @@ from tests.factories import BAD_NAMES, GOOD_NAMES, LIMITS, ODD, picture, saved, 
 from tests.odd_bytes import SRGB_COLORANTS, icc_profile, png_16
 from tests.scenes import CORNERS, ROWS_AND_COLUMNS, cornered, exif, lying
 
-
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL.TiffImagePlugin")
 
 
