@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
+from PIL import Image
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from lookalike.services.blobs import original_key, thumbnail_key
 from lookalike.services.db import Database
-from lookalike.services.errors import LookalikeError, PictureError
+from lookalike.services.errors import LookalikeError, PictureError, UnavailableError
 from lookalike.services.imaging.decoding import decode
 from lookalike.services.imaging.fingerprints import dhash, phash
 from lookalike.services.imaging.limits import Limits
@@ -128,13 +129,21 @@ class Indexing:
 
     def _open_and_prepare(self, picture: Picture, recipe: Recipe) -> _Decoded:
         longest = max(self._workload.thumbnail_side, recipe.size)
-        with self._blobs.open(original_key(picture.sha256)) as file:
-            image = decode(file, self._limits, longest)
+        image = self._read(picture.sha256, longest)
         small = thumbnail(image, self._workload.thumbnail_side)
         self._blobs.put_bytes(thumbnail_key(picture.sha256), small)
         return _Decoded(
             picture, prepare(image, recipe), f"{dhash(image):016x}", f"{phash(image):016x}"
         )
+
+    def _read(self, sha256: str, longest: int) -> Image.Image:
+        with self._blobs.open(original_key(sha256)) as file:
+            try:
+                return decode(file, self._limits, longest)
+            except OSError as error:
+                raise UnavailableError(
+                    f"The picture store cannot be read ({error.strerror}). Check its disk."
+                ) from error
 
     def _upsert(self, index: OpenIndex, decoded: Sequence[_Decoded]) -> None:
         if not decoded:

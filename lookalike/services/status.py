@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
+import structlog
 from sqlalchemy import text
 
 from lookalike.services.db import Database
@@ -14,6 +15,8 @@ from lookalike.services.indexes import Indexes
 from lookalike.services.models import State
 from lookalike.services.pictures import Pictures
 from lookalike.services.ports import IndexQueue
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ class Status:
             "vectors": self._ask_vectors,
             "queue": self._queue.waiting,
         }
-        return Readiness({name: _state(check) for name, check in checks.items()})
+        return Readiness({name: _state(name, check) for name, check in checks.items()})
 
     def _ask_vectors(self) -> None:
         self._indexes.live().collection.count()
@@ -78,9 +81,12 @@ class Status:
             session.execute(text("SELECT 1"))
 
 
-def _state(check: Callable[[], object]) -> str:
+def _state(name: str, check: Callable[[], object]) -> str:
     try:
         check()
     except LookalikeError as error:
         return error.message
+    except Exception:  # whoever asks wants to hear of every part, above all of a broken one
+        log.exception("part_not_ready", part=name)
+        return "Something is wrong with it. See the log."
     return "ok"
