@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from lookalike.services.adapters.folder_blobs import FolderBlobs
 from lookalike.services.bootstrap import Parts, Platform, assemble
 from lookalike.services.db import Database
 from lookalike.services.errors import UnavailableError
-from lookalike.services.filters import Filter
+from lookalike.services.filters import parse_filter
 from lookalike.services.intake import Accepted, Rejected, Upload
 from lookalike.services.labels import Labels
 from lookalike.services.models import State
@@ -167,7 +168,7 @@ class World:
         query = VectorQuery(
             library,
             like=list(self.vectors.vectors([picture_id]).values()),
-            conditions=Filter.model_validate(asked).conditions(),
+            conditions=parse_filter(json.dumps(asked, default=str)).conditions(),
             limit=1000,
         )
         return any(hit.id == picture_id for hit in self.vectors.search(query))
@@ -189,7 +190,7 @@ class World:
 
 def make_world(folder: Path, **settings: Any) -> World:
     """A platform in `folder` with the default settings but these."""
-    chosen = Settings(_env_file=None, data_dir=folder, model="fake", **settings)
+    chosen = Settings(_env_file=None, data_dir=folder, **{"model": "fake", **settings})
     folder.mkdir(parents=True, exist_ok=True)
     db, queue, store = Database(chosen.sql_url), HandQueue(), WatchedStore()
     blobs, embedder = Watched(FolderBlobs(folder / "blobs")), Watched(FakeEmbedder("fake"))
