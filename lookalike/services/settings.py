@@ -135,8 +135,8 @@ class Settings(BaseSettings):
         Field(
             ge=1,
             le=1000,
-            description="Most million pixels in a picture. 100 holds today's cameras and takes "
-            "about 300 MB while decoding; a small file can claim billions (a bomb).",
+            description="Most million pixels in a picture. 100 holds today's cameras; decoding one "
+            "takes up to 1.3 GB then, one at a time. A small file can claim billions (a bomb).",
         ),
     ] = 100
     min_side: Annotated[

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import threading
+from contextlib import AbstractContextManager, nullcontext
 from typing import BinaryIO
 
 from PIL import Image
@@ -14,6 +16,12 @@ from lookalike.services.imaging.metadata import upright
 from lookalike.services.imaging.opening import Source, check_size, opened
 from lookalike.services.imaging.scaling import fit, shrunk
 from lookalike.services.imaging.structure import check_scans
+
+LARGE_PIXELS = 25_000_000
+"""From here on pictures are decoded one at a time in a process: at 100 megapixels one takes up to
+1.3 GB (WebP; JPEG far less), and many at once would take the machine."""
+
+_large = threading.Lock()
 
 
 def decode(file: BinaryIO, limits: Limits, longest: int | None = None) -> Image.Image:
@@ -32,7 +40,13 @@ def decode(file: BinaryIO, limits: Limits, longest: int | None = None) -> Image.
     data = file.read(limits.max_bytes + 1)
     with opened(io.BytesIO(data), limits) as source:
         check_scans(source.format, data)
-        return _pixels(source, limits, longest)
+        with _turn(source):
+            return _pixels(source, limits, longest)
+
+
+def _turn(source: Source) -> AbstractContextManager[object]:
+    width, height = source.size
+    return _large if width * height > LARGE_PIXELS else nullcontext()
 
 
 def _pixels(source: Source, limits: Limits, longest: int | None) -> Image.Image:
