@@ -1,0 +1,108 @@
+"""A VectorCollection in one folder, on Qdrant Edge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from uuid import UUID
+
+import numpy as np
+
+from lookalike.services.adapters.edge_builder import GraphBuilder
+from lookalike.services.adapters.edge_filters import engine_filter
+from lookalike.services.adapters.edge_live import SLICE, LiveShard, sliced
+from lookalike.services.adapters.edge_queries import engine_request
+from lookalike.services.adapters.edge_schema import engine_payload, engine_point
+from lookalike.services.adapters.edge_shard import Shard
+from lookalike.services.ports import VectorQuery
+from lookalike.services.records import CollectionSpec, Hit, Payload, Point, Vector
+
+
+class EdgeCollection:
+    """See VectorCollection. `spec` is what it was made for."""
+
+    def __init__(self, spec: CollectionSpec, live: LiveShard, builder: GraphBuilder) -> None:
+        self.spec = spec
+        self._live = live
+        self._builder = builder
+        self._closed = False
+
+    def upsert(self, points: Sequence[Point]) -> None:
+        """See VectorCollection. Raises ValueError for vectors that do not fit the spec."""
+        for point in points:
+            self._check(point.vector)
+        for part in sliced(points, SLICE):
+            converted = [engine_point(point) for point in part]
+            self._update([point.id for point in part], partial(Shard.upsert, points=converted))
+
+    def set_payload(self, payloads: Mapping[UUID, Payload]) -> None:
+        """See VectorCollection."""
+        for part in sliced(list(payloads), SLICE):
+            chosen = {point_id: payloads[point_id] for point_id in part}
+            self._update(part, partial(_set_payloads, payloads=chosen))
+
+    def delete(self, ids: Sequence[UUID]) -> None:
+        """See VectorCollection."""
+        for part in sliced(ids, SLICE):
+            self._update(part, partial(Shard.delete, ids=part))
+
+    def search(self, query: VectorQuery) -> list[Hit]:
+        """See VectorCollection."""
+        if query.limit < 1:
+            return []
+        best = self._best(query, query.offset + query.limit)
+        if query.min_score is not None:
+            best = [hit for hit in best if hit.score >= query.min_score]
+        return best[query.offset : query.offset + query.limit]
+
+    def vectors(self, ids: Sequence[UUID]) -> dict[UUID, Vector]:
+        """See VectorCollection."""
+        found: dict[UUID, Vector] = {}
+        for part in sliced(ids, SLICE):
+            found |= self._live.read(partial(Shard.vectors, ids=part))
+        return found
+
+    def count(self, library: str | None = None) -> int:
+        """See VectorCollection."""
+        condition = None if library is None else engine_filter(library)
+        return self._live.read(partial(Shard.count, condition=condition))
+
+    def wait_until_optimized(self, timeout: float) -> bool:
+        """See VectorCollection."""
+        return self._builder.wait(timeout)
+
+    def close(self) -> None:
+        """See VectorCollection."""
+        if not self._closed:
+            self._closed = True
+            self._builder.close()
+            self._live.close()
+
+    def _check(self, vector: Vector) -> None:
+        if vector.shape != (self.spec.dimensions,) or not np.isfinite(vector).all():
+            raise ValueError(f"a vector of {self.spec.dimensions} finite numbers is needed")
+
+    def _update(self, ids: Sequence[UUID], call: partial[None]) -> None:
+        self._live.update(ids, call)
+        self._builder.notice()
+
+    def _best(self, query: VectorQuery, count: int) -> list[Hit]:
+        """The best `count` and all that tie with the last of them, in order.
+
+        The engine orders ties as it likes, so it is asked for more until a lower score shows up.
+        """
+        asked = count + len(query.without) + 1
+        while True:
+            found = self._ask(query, asked)
+            hits = [hit for hit in found if hit.id not in query.without]
+            if len(found) < asked or hits[count - 1].score > hits[-1].score:
+                return sorted(hits, key=lambda hit: (-hit.score, hit.id))
+            asked *= 2
+
+    def _ask(self, query: VectorQuery, limit: int) -> list[Hit]:
+        return self._live.read(partial(Shard.query, request=engine_request(query, limit)))
+
+
+def _set_payloads(shard: Shard, payloads: Mapping[UUID, Payload]) -> None:
+    for point_id in shard.known(list(payloads)):
+        shard.set_payload(point_id, engine_payload(point_id, payloads[point_id]))

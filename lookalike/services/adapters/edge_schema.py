@@ -1,0 +1,89 @@
+"""What a shard of Qdrant Edge looks like here: its graph, its indexed fields, its points."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import qdrant_edge as edge
+
+from lookalike.services.adapters.edge_attributes import FACTS, NUMBERS, attribute_fields
+from lookalike.services.records import Payload, Point
+
+LIBRARY = "library"
+KEYWORD_FIELDS = ("tags", "format", "orientation")
+NUMBER_FIELDS = ("width", "height", "bytes", "taken", "added")
+
+LINKS = 16
+"""Links of a point in the graph, and below CANDIDATES, those weighed to choose them.
+
+Measured as recall@10 on 50,000 vectors grown from 5,420 embeddings of real food photographs:
+1.000 unfiltered. 24 and 200 take twice as long to build and gain less than PART does.
+"""
+CANDIDATES = 100
+
+SCAN_POINTS = 5_000
+"""A filter that leaves fewer points is answered by comparing with each: exact, and about 3 ms."""
+
+PART = "part"
+PARTS = 5
+"""Every point belongs at random to one of these parts, and each part gets a graph of its own.
+
+Searches walk its links too. Without them the points that a filter leaves fall into islands that
+a walk cannot leave: two tags of 35% each had recall 0.92, a tag that only some kinds of picture
+have 0.82. With them 1.000 and 0.98, for half as much building time again. A graph for each
+tag costs four times the building and gains nothing more.
+"""
+
+
+def config(dimensions: int) -> edge.EdgeConfig:
+    """How a new shard is set up for vectors of that many numbers, compared by cosine."""
+    return edge.EdgeConfig(
+        vectors=edge.EdgeVectorParams(size=dimensions, distance=edge.Distance.Cosine),
+        hnsw_config=edge.HnswIndexConfig(
+            m=LINKS,
+            ef_construct=CANDIDATES,
+            full_scan_threshold=_kibibytes(SCAN_POINTS, dimensions),
+        ),
+        # From 1 KiB on, that is always: when to build the graph is decided here, not there.
+        optimizers=edge.EdgeOptimizersConfig(indexing_threshold=1),
+    )
+
+
+def _kibibytes(points: int, dimensions: int) -> int:
+    return max(1, points * dimensions * 4 // 1024)
+
+
+def field_indexes() -> list[edge.UpdateOperation]:
+    """What creates the index of every payload field that filters use."""
+    keyword = edge.KeywordIndexParams(enable_hnsw=False)
+    number = edge.FloatIndexParams(enable_hnsw=False)
+    indexes: dict[str, Any] = {
+        LIBRARY: edge.KeywordIndexParams(is_tenant=True),
+        PART: edge.KeywordIndexParams(),
+        FACTS: keyword,
+        f"{NUMBERS}[].name": edge.KeywordIndexParams(enable_hnsw=False, nested=NUMBERS),
+        f"{NUMBERS}[].value": edge.FloatIndexParams(enable_hnsw=False, nested=NUMBERS),
+        **dict.fromkeys(KEYWORD_FIELDS, keyword),
+        **dict.fromkeys(NUMBER_FIELDS, number),
+    }
+    return [edge.UpdateOperation.create_field_index(*index) for index in indexes.items()]
+
+
+def engine_point(point: Point) -> edge.Point:
+    """The point as the engine takes it."""
+    return edge.Point(point.id, point.vector.tolist(), engine_payload(point.id, point.payload))
+
+
+def engine_payload(point_id: UUID, payload: Payload) -> dict[str, Any]:
+    """The payload as the engine stores it; what a picture does not say is left out."""
+    numbers = {name: getattr(payload, name) for name in NUMBER_FIELDS}
+    return {
+        LIBRARY: payload.library,
+        PART: str(point_id.int % PARTS),
+        "tags": list(payload.tags),
+        "format": payload.format,
+        "orientation": str(payload.orientation),
+        **{name: float(value) for name, value in numbers.items() if value is not None},
+        **attribute_fields(payload.attributes),
+    }

@@ -1,0 +1,124 @@
+"""One open shard of Qdrant Edge, with translated errors.
+
+The engine holds Python's global lock in every call, so callers keep calls small. A shard is not
+to be closed while another thread uses it; `LiveShard` sees to that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from uuid import UUID
+
+import numpy as np
+import qdrant_edge as edge
+
+from lookalike.services.adapters.edge_errors import translated
+from lookalike.services.adapters.edge_schema import config, field_indexes
+from lookalike.services.records import Hit, Vector
+
+
+class Shard:
+    """A folder of points. Every method raises UnavailableError when the engine fails."""
+
+    def __init__(self, engine: edge.EdgeShard) -> None:
+        self._engine = engine
+
+    @classmethod
+    @translated("making a collection")
+    def create(cls, path: Path, dimensions: int) -> Shard:
+        """Make a shard in the new folder `path`, its payload fields indexed."""
+        path.mkdir(parents=True)
+        shard = cls(edge.EdgeShard.create(str(path), config(dimensions)))
+        for operation in field_indexes():
+            shard._engine.update(operation)
+        return shard
+
+    @classmethod
+    @translated("opening a collection")
+    def load(cls, path: Path, dimensions: int | None = None) -> Shard:
+        """Open the shard in `path`; what its write-ahead log holds is brought back.
+
+        Given `dimensions`, fails if its vectors are of another length.
+        """
+        wanted = None if dimensions is None else config(dimensions)
+        return cls(edge.EdgeShard.load(str(path), wanted))
+
+    @translated("storing vectors")
+    def upsert(self, points: Sequence[edge.Point]) -> None:
+        """Add or replace points; of two with one id, the later counts."""
+        self._engine.update(edge.UpdateOperation.upsert_points(list(points)))
+
+    @translated("deleting vectors")
+    def delete(self, ids: Sequence[UUID]) -> None:
+        """Remove points; ids that are not here are passed over."""
+        self._engine.update(edge.UpdateOperation.delete_points(list(ids)))
+
+    @translated("changing what is known about a picture")
+    def set_payload(self, point_id: UUID, payload: edge.Payload) -> None:
+        """Replace the payload of a point that must be here."""
+        self._engine.update(edge.UpdateOperation.overwrite_payload([point_id], payload))
+
+    @translated("searching")
+    def query(self, request: edge.QueryRequest) -> list[Hit]:
+        """The answer, best score first, ties in any order."""
+        return [Hit(_uuid(point.id), point.score) for point in self._engine.query(request)]
+
+    @translated("reading vectors")
+    def vectors(self, ids: Sequence[UUID]) -> dict[UUID, Vector]:
+        """Stored vectors by id; ids that are not here are left out."""
+        records = self._engine.retrieve(list(ids), with_payload=False, with_vector=True)
+        return {_uuid(one.id): np.asarray(one.vector, dtype=np.float32) for one in records}
+
+    @translated("reading which pictures are there")
+    def known(self, ids: Sequence[UUID]) -> list[UUID]:
+        """Those of the ids that are here."""
+        records = self._engine.retrieve(list(ids), with_payload=False, with_vector=False)
+        return [_uuid(record.id) for record in records]
+
+    @translated("reading vectors")
+    def points(self, ids: Sequence[UUID]) -> dict[UUID, edge.Point]:
+        """Points by id, ready for another shard; ids that are not here are left out."""
+        records = self._engine.retrieve(list(ids), with_payload=True, with_vector=True)
+        return {_uuid(one.id): _point(one) for one in records}
+
+    @translated("counting vectors")
+    def count(self, condition: edge.Filter | None = None) -> int:
+        """How many points meet the filter, exactly."""
+        return self._engine.count(edge.CountRequest(exact=True, filter=condition))
+
+    @translated("counting vectors")
+    def outside_graph(self) -> int:
+        """About how many points the graph lacks, or has too many; 0 after `optimize`."""
+        info = self._engine.info()
+        return abs(info.points_count - info.indexed_vectors_count)
+
+    @translated("counting vectors")
+    def size(self) -> int:
+        """About how many points there are, without looking at each."""
+        return self._engine.info().points_count
+
+    @translated("writing to disk")
+    def flush(self) -> None:
+        """Write everything to disk, so that the write-ahead log can be cut."""
+        self._engine.flush()
+
+    @translated("building the search graph")
+    def optimize(self) -> None:
+        """Put all points into the graph. Takes long and holds Python's global lock throughout."""
+        self._engine.optimize()
+
+    @translated("closing a collection")
+    def close(self) -> None:
+        """Release files."""
+        self._engine.close()
+
+
+def _uuid(point_id: edge.PointId) -> UUID:
+    return UUID(str(point_id))
+
+
+def _point(record: edge.Record) -> edge.Point:
+    if record.vector is None:
+        raise ValueError(f"point {record.id} has no vector")
+    return edge.Point(record.id, record.vector, record.payload)
