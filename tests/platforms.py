@@ -12,6 +12,7 @@ from uuid import UUID
 from tests.fakes import MemoryVectorStore
 
 from lookalike.services.adapters.folder_blobs import FolderBlobs
+from lookalike.services.blobs import original_key
 from lookalike.services.bootstrap import Parts, Platform, assemble
 from lookalike.services.db import Database
 from lookalike.services.errors import UnavailableError
@@ -176,6 +177,10 @@ class World:
     def has_point(self, picture_id: UUID) -> bool:
         """Whether the vector index holds the picture."""
         return bool(self.vectors.vectors([picture_id]))
+
+    def lose_original(self, picture_id: UUID) -> None:
+        """Remove the picture's file behind everybody's back."""
+        self.blobs.delete(original_key(self.show(picture_id).picture.sha256))
 
     def blob_names(self) -> set[str]:
         """Every file in the blob store, as kind and hash: `originals/0123...`."""

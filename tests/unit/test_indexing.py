@@ -158,8 +158,7 @@ def test_a_disk_that_fails_while_reading_is_no_fault_of_the_picture(world: World
 
 def test_a_lost_original_fails_with_what_to_do(world: World):
     [lost, kept] = world.add(small(1), small(2))
-    sha256 = world.show(lost).picture.sha256
-    world.blobs.delete(f"originals/{sha256[:2]}/{sha256[2:4]}/{sha256}")
+    world.lose_original(lost)
     world.work()
     assert world.show(lost).code == "blob_missing"
     assert "again" in (world.show(lost).message or "")

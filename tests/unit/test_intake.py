@@ -120,8 +120,7 @@ def test_a_failed_picture_that_is_offered_again_is_tried_again(world: World):
 
 def test_a_picture_whose_file_was_lost_is_whole_again_after_a_new_upload(world: World):
     [picture_id] = world.add(small())
-    sha256 = world.show(picture_id).picture.sha256
-    world.blobs.delete(f"originals/{sha256[:2]}/{sha256[2:4]}/{sha256}")
+    world.lose_original(picture_id)
     world.work()
     assert world.show(picture_id).code == "blob_missing"
     assert world.indexed(small()) == [picture_id]

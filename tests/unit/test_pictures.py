@@ -253,7 +253,6 @@ def test_what_is_not_there_cannot_be_shown_changed_or_removed(world: World):
 
 def test_a_lost_original_is_told_from_a_lost_picture(world: World):
     [picture_id] = world.add(small())
-    sha256 = world.show(picture_id).picture.sha256
-    world.blobs.delete(f"originals/{sha256[:2]}/{sha256[2:4]}/{sha256}")
+    world.lose_original(picture_id)
     with pytest.raises(BlobMissingError):
         world.platform.pictures.original(picture_id)

@@ -53,6 +53,6 @@ def test_a_broken_picture_has_none_and_says_why(world: World):
 def test_a_lost_original_is_told(world: World):
     [picture_id] = world.add(small())
     picture = world.show(picture_id).picture
-    world.blobs.delete(f"originals/{picture.sha256[:2]}/{picture.sha256[2:4]}/{picture.sha256}")
+    world.lose_original(picture_id)
     with pytest.raises(BlobMissingError):
         world.platform.thumbnails.open(picture)

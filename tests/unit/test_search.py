@@ -1,0 +1,299 @@
+"""Search: the right neighbours, in order, and nobody else's."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Any
+from uuid import UUID, uuid4
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lookalike.services.errors import (
+    BlobMissingError,
+    InvalidRequestError,
+    NotAnImageError,
+    NotFoundError,
+    TruncatedError,
+    UnavailableError,
+)
+from lookalike.services.filters import Filter
+from lookalike.services.records import target
+from lookalike.services.search import Answer, SearchRequest
+from tests.factories import ODD
+from tests.platforms import OUTAGE, World, small
+from tests.scenes import saved, scene
+
+
+def ask(world: World, **request: Any) -> Answer:
+    return world.platform.search.search(SearchRequest(**request))
+
+
+def found(world: World, **request: Any) -> list[UUID]:
+    return [one.shown.picture.id for one in ask(world, **request).results]
+
+
+def scores(world: World, ids: list[UUID], wanted: np.ndarray) -> dict[UUID, float]:
+    """Cosine to the wanted direction, worked out beside the search."""
+    vectors = world.vectors.vectors(ids)
+    return {one: float(vectors[one] @ wanted) for one in ids}
+
+
+def ranked(world: World, ids: list[UUID], wanted: np.ndarray) -> list[UUID]:
+    by_score = scores(world, ids, wanted)
+    return sorted(ids, key=lambda one: -by_score[one])
+
+
+def side_by_side(*seeds: int) -> bytes:
+    """Scenes next to each other, losslessly."""
+    images = [scene(seed, (64, 64)) for seed in seeds]
+    strip = Image.new("RGB", (64 * len(images), 64))
+    for place, image in enumerate(images):
+        strip.paste(image, (64 * place, 0))
+    return saved(strip, "PNG")
+
+
+def test_neighbours_of_a_stored_picture_come_best_first_without_itself(world: World):
+    ids = world.scenes(8)
+    answer = ask(world, like=[ids[0]])
+    wanted = world.vectors.vectors(ids[:1])[ids[0]]
+    assert [one.shown.picture.id for one in answer.results] == ranked(world, ids[1:], wanted)
+    expected = scores(world, ids, wanted)
+    for one in answer.results:
+        assert one.score == pytest.approx(expected[one.shown.picture.id], abs=1e-5)
+
+
+def test_the_answer_says_which_index_and_model_made_it(world: World):
+    ids = world.scenes(2)
+    answer = ask(world, like=ids[:1])
+    assert answer.index_id == world.platform.indexes.live().id
+    assert answer.model == "fake"
+    assert answer.took_ms > 0
+
+
+def test_examples_that_are_liked_and_not_liked_pull_and_push(world: World):
+    ids = world.scenes(10)
+    vectors = world.vectors.vectors(ids)
+    liked, unliked, rest = ids[:2], ids[2:4], ids[4:]
+    wanted = target([vectors[one] for one in liked], [vectors[one] for one in unliked])
+    assert found(world, like=liked, unlike=unliked) == ranked(world, rest, wanted)
+
+
+def test_dislikes_alone_find_what_is_least_alike(world: World):
+    ids = world.scenes(6)
+    away = -world.vectors.vectors(ids[:1])[ids[0]]
+    assert found(world, unlike=ids[:1]) == ranked(world, ids[1:], away)
+
+
+def test_an_uploaded_picture_finds_the_same_picture_first(world: World):
+    ids = world.scenes(5)
+    answer = ask(world, picture=BytesIO(small(3)))
+    assert answer.results[0].shown.picture.id == ids[3]
+    assert answer.results[0].score == pytest.approx(1, abs=1e-5)
+    assert len(answer.results) == 5
+
+
+def test_an_upload_and_stored_examples_go_together(world: World):
+    ids = world.scenes(6)
+    vectors = world.vectors.vectors(ids)
+    wanted = target([vectors[ids[0]], vectors[ids[1]]], [vectors[ids[2]]])
+    expected = [one for one in ranked(world, ids, wanted) if one not in ids[1:3]]
+    assert found(world, picture=BytesIO(small(0)), like=[ids[1]], unlike=[ids[2]]) == expected
+
+
+def test_nothing_of_an_upload_is_kept(world: World):
+    world.scenes(2)
+    before = world.blob_names()
+    ask(world, picture=BytesIO(small(9)))
+    assert world.blob_names() == before
+    assert sum(world.platform.pictures.counts().values()) == 2
+
+
+@pytest.mark.parametrize(("place", "box"), [(0, (0, 0, 0.5, 1)), (1, (0.5, 0, 0.5, 1))])
+def test_a_part_of_an_upload_is_searched_alone(world: World, place: int, box):
+    ids = world.indexed(*(side_by_side(seed) for seed in range(6)))
+    answer = ask(world, picture=BytesIO(side_by_side(2, 4)), crop=box)
+    assert answer.results[0].shown.picture.id == ids[(2, 4)[place]]
+    assert answer.results[0].score == pytest.approx(1, abs=1e-5)
+
+
+def test_a_part_of_a_stored_picture_is_searched_alone_without_that_picture(world: World):
+    ids = world.indexed(*(side_by_side(seed) for seed in range(6)))
+    [both] = world.indexed(side_by_side(1, 5))
+    answer = ask(world, like=[both], crop=(0.5, 0, 0.5, 1))
+    assert answer.results[0].shown.picture.id == ids[5]
+    assert answer.results[0].score == pytest.approx(1, abs=1e-5)
+    assert both not in [one.shown.picture.id for one in answer.results]
+
+
+def test_the_whole_as_a_part_is_the_whole(world: World):
+    ids = world.scenes(5)
+    whole = ask(world, like=ids[:1])
+    same = ask(world, like=ids[:1], crop=(0, 0, 1, 1))
+    assert [one.shown.picture.id for one in same.results] == [
+        one.shown.picture.id for one in whole.results
+    ]
+
+
+def test_filters_narrow_the_neighbours_alone_and_combined(world: World):
+    red = world.indexed(*(small(seed) for seed in range(3)), tags=["red"], attributes={"n": 1})
+    blue = world.indexed(
+        *(small(seed, format="PNG") for seed in range(3, 6)), tags=["blue"], attributes={"n": 2}
+    )
+    tall = world.indexed(small(7, (48, 64)), tags=["red", "blue"], attributes={"n": 2})
+
+    def meeting(**asked: Any) -> set[UUID]:
+        return set(found(world, picture=BytesIO(small(9)), filter=Filter.model_validate(asked)))
+
+    assert meeting() == {*red, *blue, *tall}
+    assert meeting(tags={"any": ["red"]}) == {*red, *tall}
+    assert meeting(tags={"all": ["red", "blue"]}) == {*tall}
+    assert meeting(tags={"none": ["red"]}) == {*blue}
+    assert meeting(format=["png"]) == {*blue}
+    assert meeting(orientation="portrait") == {*tall}
+    assert meeting(attributes={"n": 2}) == {*blue, *tall}
+    assert meeting(attributes={"n": {"gte": 2}}, tags={"any": ["blue"]}, format=["jpeg"]) == {*tall}
+    assert meeting(tags={"any": ["green"]}) == set()
+
+
+def test_pages_of_results_follow_each_other_without_gaps(world: World):
+    ids = world.scenes(11)
+    whole = found(world, like=ids[:1], limit=100)
+    paged = [
+        one
+        for offset in range(0, 12, 4)
+        for one in found(world, like=ids[:1], limit=4, offset=offset)
+    ]
+    assert paged == whole
+    assert len(whole) == 10
+    assert found(world, like=ids[:1], offset=10) == []
+
+
+def test_the_lowest_score_asked_for_is_included(world: World):
+    ids = world.scenes(6)
+    answer = ask(world, like=ids[:1])
+    third = answer.results[2].score
+    assert len(ask(world, like=ids[:1], min_score=third).results) == 3
+    assert found(world, like=ids[:1], min_score=1.01) == []
+
+
+def test_exact_searches_agree(world: World):
+    ids = world.scenes(6)
+    assert found(world, like=ids[:1], exact=True) == found(world, like=ids[:1])
+
+
+def test_another_librarys_pictures_are_never_shown(world: World):
+    world.platform.libraries.create("attic")
+    here = world.scenes(3)
+    there = world.scenes(3, library="attic")
+    assert set(found(world, like=here[:1])) == {*here[1:]}
+    assert set(found(world, like=there[:1], library="attic")) == {*there[1:]}
+    assert set(found(world, picture=BytesIO(small(0)), library="attic")) == {*there}
+    assert set(found(world, like=there[:1])) == {*here}
+
+
+def test_a_removed_picture_never_shows_even_while_its_vector_lingers(world: World):
+    ids = world.scenes(3)
+    world.vectors.failure = OUTAGE
+    with pytest.raises(UnavailableError):
+        world.platform.pictures.remove(ids[1])
+    world.vectors.failure = None
+    assert world.has_point(ids[1])
+    assert found(world, like=ids[:1]) == [ids[2]]
+
+
+def test_pictures_that_wait_or_failed_are_not_found(world: World):
+    ids = world.scenes(2)
+    world.indexed(ODD["jpeg_truncated"].data)
+    world.add(small(5))
+    assert found(world, like=ids[:1]) == [ids[1]]
+
+
+def test_an_empty_library_has_no_neighbours(world: World):
+    assert found(world, picture=BytesIO(small())) == []
+
+
+@pytest.mark.parametrize("role", ["like", "unlike"])
+def test_an_unknown_example_is_not_found(world: World, role: str):
+    unknown = uuid4()
+    with pytest.raises(NotFoundError) as caught:
+        ask(world, **{role: [unknown]})
+    assert caught.value.details == {"id": str(unknown)}
+
+
+@pytest.mark.parametrize(
+    ("data", "state"), [(small(), "pending"), (ODD["jpeg_truncated"].data, "failed")]
+)
+def test_an_example_without_a_vector_says_how_it_stands(world: World, data: bytes, state: str):
+    [picture_id] = world.add(data)
+    if state == "failed":
+        world.work()
+    with pytest.raises(InvalidRequestError, match=f"'0.jpg' is {state}") as caught:
+        ask(world, like=[picture_id])
+    assert caught.value.details == {"id": str(picture_id), "state": state}
+
+
+def test_an_unknown_library_is_not_found(world: World):
+    with pytest.raises(NotFoundError, match="attic"):
+        ask(world, picture=BytesIO(small()), library="attic")
+
+
+def test_nothing_to_search_with_is_refused(world: World):
+    with pytest.raises(InvalidRequestError, match="Nothing to search with") as caught:
+        ask(world)
+    assert caught.value.details == {"field": "like"}
+
+
+def test_a_crop_needs_one_picture(world: World):
+    ids = world.scenes(2)
+    for examples in ({"like": ids}, {"unlike": ids[:1]}):
+        with pytest.raises(InvalidRequestError, match="crop") as caught:
+            ask(world, crop=(0, 0, 1, 1), **examples)
+        assert caught.value.details == {"field": "crop"}
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        (0, 0, 0, 1),
+        (0, 0, 1, 0),
+        (0.5, 0, 0.6, 1),
+        (0, 0.9, 1, 0.2),
+        (-0.1, 0, 1, 1),
+        (1, 1, 1, 1),
+        (0, 0, float("nan"), 1),
+    ],
+)
+def test_a_crop_outside_the_picture_or_empty_is_refused(world: World, box):
+    with pytest.raises(InvalidRequestError) as caught:
+        ask(world, picture=BytesIO(small()), crop=box)
+    assert caught.value.details == {"field": "crop"}
+
+
+def test_the_same_picture_cannot_be_liked_and_not(world: World):
+    ids = world.scenes(2)
+    with pytest.raises(InvalidRequestError) as caught:
+        ask(world, like=ids, unlike=ids[1:])
+    assert caught.value.details == {"field": "unlike"}
+
+
+def test_an_upload_that_is_no_picture_is_refused_like_at_the_door(world: World):
+    with pytest.raises(NotAnImageError):
+        ask(world, picture=BytesIO(b"text"))
+    with pytest.raises(TruncatedError):
+        ask(world, picture=BytesIO(ODD["jpeg_truncated"].data))
+
+
+@pytest.mark.parametrize("part", ["vectors", "embedder"])
+def test_a_part_that_is_down_makes_search_unavailable(world: World, part: str):
+    getattr(world, part).failure = OUTAGE
+    with pytest.raises(UnavailableError):
+        ask(world, picture=BytesIO(small()))
+
+
+def test_a_crop_of_a_picture_whose_file_is_lost_says_so(world: World):
+    [picture_id] = world.indexed(small())
+    world.lose_original(picture_id)
+    with pytest.raises(BlobMissingError):
+        ask(world, like=[picture_id], crop=(0, 0, 1, 1))
