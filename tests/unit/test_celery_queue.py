@@ -1,0 +1,69 @@
+"""The Celery queue on the in-process broker: batches, counts, and a broker that is down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import UUID, uuid4
+
+import pytest
+from celery import Celery
+from kombu.transport.memory import Channel
+
+from lookalike.services.adapters.celery_queue import CeleryQueue
+from lookalike.services.broker import INDEX_TASK, QUEUE, is_embedded, transport_options
+from lookalike.services.errors import UnavailableError
+
+UNREACHABLE = "amqp://guest@127.0.0.1:1//"
+
+
+@pytest.fixture
+def queue() -> Iterator[CeleryQueue]:
+    """An empty queue; the broker's memory is shared by the whole process."""
+    Channel.queues.clear()
+    queue = CeleryQueue("memory://", batch=3)
+    yield queue
+    queue.close()
+    Channel.queues.clear()
+
+
+def messages() -> list[dict]:
+    """Take what is queued, as a worker would."""
+    with Celery(broker="memory://").connection_for_read() as connection:
+        channel = connection.default_channel
+        taken = []
+        while message := channel.basic_get(QUEUE, no_ack=True):
+            taken.append({"task": message.headers["task"], "ids": message.payload[0][0]})
+        return taken
+
+
+def test_ids_are_queued_in_order_in_tasks_of_a_bounded_size(queue: CeleryQueue):
+    ids = [uuid4() for _ in range(7)]
+    queue.put(ids)
+    assert queue.waiting() == 3
+    sent = messages()
+    assert {one["task"] for one in sent} == {INDEX_TASK}
+    assert [len(one["ids"]) for one in sent] == [3, 3, 1]
+    assert [UUID(text) for one in sent for text in one["ids"]] == ids
+
+
+def test_nothing_to_do_queues_nothing(queue: CeleryQueue):
+    queue.put([])
+    assert queue.waiting() == 0
+
+
+def test_without_a_worker_none_is_counted(queue: CeleryQueue):
+    assert queue.workers() == 0
+
+
+def test_a_broker_that_is_down_is_unavailable():
+    queue = CeleryQueue(UNREACHABLE, batch=3)
+    with pytest.raises(UnavailableError):
+        queue.put([uuid4()])
+    queue.close()
+
+
+def test_only_the_broker_in_memory_is_embedded():
+    assert is_embedded("memory://")
+    assert not is_embedded("redis://localhost/0")
+    assert transport_options("memory://")
+    assert transport_options("redis://localhost/0") == {}
