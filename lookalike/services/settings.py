@@ -28,7 +28,11 @@ class Settings(BaseSettings):
     """The configuration of one process. Frozen: the same object can be shared by every part."""
 
     model_config = SettingsConfigDict(
-        env_prefix="LOOKALIKE_", env_file=".env", extra="ignore", frozen=True
+        env_prefix="LOOKALIKE_",
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
     )
 
     data_dir: Annotated[

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 OTHER_VALUES: dict[str, tuple[str, object]] = {
     "data_dir": ("/srv/pictures", Path("/srv/pictures")),
+    "cache_dir": ("/var/cache/x", Path("/var/cache/x")),
     "host": ("::1", "::1"),
     "port": ("0", 0),
     "allow_remote": ("true", True),
@@ -76,6 +77,13 @@ def test_every_setting_is_read_from_its_variable(name: str, monkeypatch: pytest.
     assert getattr(Settings(), name) != value
     monkeypatch.setenv(f"LOOKALIKE_{name.upper()}", text)
     assert getattr(Settings(), name) == value
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_an_empty_variable_means_the_default(name: str, monkeypatch: pytest.MonkeyPatch):
+    default = getattr(Settings(), name)
+    monkeypatch.setenv(f"LOOKALIKE_{name.upper()}", "")
+    assert getattr(Settings(), name) == default
 
 
 @pytest.mark.parametrize("name", WRONG_VALUES)
