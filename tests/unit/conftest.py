@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lookalike.services.db import Database
+from tests.platforms import World, make_world
 
 
 @pytest.fixture(scope="session")
@@ -32,10 +33,8 @@ def db(migrated: Path, tmp_path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture
-def world(migrated: Path, tmp_path: Path) -> Iterator:
+def world(migrated: Path, tmp_path: Path) -> Iterator[World]:
     """A platform with nothing in it."""
-    from tests.platforms import make_world
-
     folder = tmp_path / "data"
     folder.mkdir()
     shutil.copyfile(migrated, folder / "lookalike.db")
