@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
 from PIL import Image
-from sqlalchemy import select
+from sqlalchemy import ScalarResult, select, update
 from sqlalchemy.orm import Session
 
 from lookalike.services.blobs import original_key, thumbnail_key
@@ -160,32 +160,44 @@ class Indexing:
         self, index: OpenIndex, decoded: Sequence[_Decoded], failed: Sequence[_Failed]
     ) -> None:
         with self._db.write() as session:
-            for one in decoded:
-                _record_indexed(session, index.id, one)
-            for failure in failed:
-                _record_failed(session, index.id, failure)
+            _record_indexed(session, index.id, decoded)
+            _record_failed(session, index.id, failed)
         self._outbox.settle([one.picture.id for one in decoded])
 
 
-def _record_indexed(session: Session, index_id: UUID, one: _Decoded) -> None:
-    picture = session.get(Picture, one.picture.id)
-    if picture is None or picture.revision != one.picture.revision:
-        # Removed or changed while it was embedded: the point must follow.
-        remember(session, one.picture.id, one.picture.sha256)
-    if picture is not None:
-        picture.dhash, picture.phash = one.dhash, one.phash
-        _finish(session, (picture.id, index_id), State.INDEXED)
-
-
-def _record_failed(session: Session, index_id: UUID, failure: _Failed) -> None:
-    _finish(session, (failure.picture.id, index_id), State.FAILED, failure.error)
-
-
-def _finish(
-    session: Session, key: tuple[UUID, UUID], state: State, error: LookalikeError | None = None
-) -> None:
-    entry = session.get(Entry, key)
-    if entry is not None:
-        entry.state = state
-        entry.code, entry.message = (error.code, error.message) if error else (None, None)
+def _record_indexed(session: Session, index_id: UUID, decoded: Sequence[_Decoded]) -> None:
+    revisions = _revisions(session, [one.picture.id for one in decoded])
+    for one in decoded:
+        if revisions.get(one.picture.id) != one.picture.revision:
+            # Removed or changed while it was embedded: the point must follow.
+            remember(session, one.picture.id, one.picture.sha256)
+    hashes = [
+        {"id": one.picture.id, "dhash": one.dhash, "phash": one.phash}
+        for one in decoded
+        if one.picture.id in revisions
+    ]
+    if hashes:
+        session.execute(update(Picture), hashes)
+    for entry in _entries(session, index_id, revisions):
+        entry.state, entry.code, entry.message = State.INDEXED, None, None
         entry.attempts += 1
+
+
+def _record_failed(session: Session, index_id: UUID, failed: Sequence[_Failed]) -> None:
+    errors = {failure.picture.id: failure.error for failure in failed}
+    for entry in _entries(session, index_id, errors):
+        error = errors[entry.picture_id]
+        entry.state, entry.code, entry.message = State.FAILED, error.code, error.message
+        entry.attempts += 1
+
+
+def _revisions(session: Session, picture_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """The revision of each of these pictures that still exists."""
+    query = select(Picture.id, Picture.revision).where(Picture.id.in_(picture_ids))
+    return dict(session.execute(query))
+
+
+def _entries(session: Session, index_id: UUID, picture_ids: Iterable[UUID]) -> ScalarResult[Entry]:
+    return session.scalars(
+        select(Entry).where(Entry.index_id == index_id, Entry.picture_id.in_(list(picture_ids)))
+    )

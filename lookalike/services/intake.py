@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import PurePosixPath
 from uuid import UUID
 
@@ -60,6 +61,11 @@ class _Sound:
     upload: Upload
     info: PictureInfo
 
+    @property
+    def sha256(self) -> str:
+        """Hash of the bytes."""
+        return self.upload.staged.sha256
+
 
 class Intake:
     """Accepts pictures. When `add` returns, what it accepted survives any crash."""
@@ -100,7 +106,10 @@ class Intake:
     def _record(self, sound: Sequence[_Sound], library: str, labels: Labels) -> list[Accepted]:
         with self._db.write() as session:
             require_library(session, library)
-            accepted = [_upsert(session, item, library, labels) for item in sound]
+            known = _known(session, library, sound)
+            pictures = known | _insert(session, library, labels, sound, known)
+            states = _enter(session, list(pictures.values()))
+        accepted = _accepted(sound, pictures, states, set(known))
         for item in sound:
             # A removal of the same bytes may have taken the blob just before our rows were
             # there to protect it.
@@ -116,30 +125,59 @@ class Intake:
             log.warning("queue_unavailable", pictures=len(ids))
 
 
-def _upsert(session: Session, item: _Sound, library: str, labels: Labels) -> Accepted:
-    sha256 = item.upload.staged.sha256
-    known = session.scalar(
-        select(Picture).where(Picture.library == library, Picture.sha256 == sha256)
+def _known(session: Session, library: str, sound: Sequence[_Sound]) -> dict[str, UUID]:
+    """Ids, by hash, of those pictures that the library has already."""
+    query = select(Picture.sha256, Picture.id).where(
+        Picture.library == library, Picture.sha256.in_([item.sha256 for item in sound])
     )
-    picture = known or _new_picture(item, library, labels)
-    session.add(picture)
-    state = _enter(session, picture.id)
+    return dict(session.execute(query))
+
+
+def _insert(
+    session: Session, library: str, labels: Labels, sound: Sequence[_Sound], known: Container[str]
+) -> dict[str, UUID]:
+    """Add the pictures that are not known, each once; their ids by hash."""
+    new: dict[str, Picture] = {}
+    for item in sound:
+        if item.sha256 not in known and item.sha256 not in new:
+            new[item.sha256] = _new_picture(item, library, labels)
+    session.add_all(new.values())
     session.flush()
-    return Accepted(item.upload.filename, picture.id, state, duplicate=known is not None)
+    return {sha256: picture.id for sha256, picture in new.items()}
 
 
-def _enter(session: Session, picture_id: UUID) -> State:
-    """Give the picture an entry in each index; one that failed is tried again."""
-    states = []
-    for index_id in fed_index_ids(session):
-        entry = session.get(Entry, (picture_id, index_id)) or Entry(
-            picture_id=picture_id, index_id=index_id, state=State.PENDING
-        )
+def _enter(session: Session, picture_ids: Sequence[UUID]) -> dict[UUID, State]:
+    """Give each picture an entry in each index; one that failed is tried again.
+
+    Answers the state of each: indexed when it is in every index.
+    """
+    query = select(Entry).where(Entry.picture_id.in_(picture_ids))
+    there = {(entry.picture_id, entry.index_id): entry for entry in session.scalars(query)}
+    states = dict.fromkeys(picture_ids, State.INDEXED)
+    for key in product(picture_ids, fed_index_ids(session)):
+        entry = there.get(key) or Entry(picture_id=key[0], index_id=key[1], state=State.PENDING)
         if entry.state == State.FAILED:
             entry.state, entry.code, entry.message = State.PENDING, None, None
+        if entry.state == State.PENDING:
+            states[key[0]] = State.PENDING
         session.add(entry)
-        states.append(entry.state)
-    return State.INDEXED if all(state == State.INDEXED for state in states) else State.PENDING
+    return states
+
+
+def _accepted(
+    sound: Sequence[_Sound],
+    pictures: Mapping[str, UUID],
+    states: Mapping[UUID, State],
+    duplicates: set[str],
+) -> list[Accepted]:
+    answers = []
+    seen = set(duplicates)
+    for item in sound:
+        picture_id = pictures[item.sha256]
+        again = item.sha256 in seen
+        answers.append(Accepted(item.upload.filename, picture_id, states[picture_id], again))
+        seen.add(item.sha256)
+    return answers
 
 
 def _new_picture(item: _Sound, library: str, labels: Labels) -> Picture:

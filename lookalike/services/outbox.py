@@ -36,17 +36,18 @@ class Outbox:
     def settle_all(self) -> int:
         """Settle everything that is left over; answers how many items there were."""
         with self._db.read() as session:
-            ids = list(session.scalars(select(OutboxItem.picture_id)))
-        self.settle(ids)
-        return len(ids)
+            items = list(session.scalars(select(OutboxItem)))
+        for item in items:
+            self._settle(item)
+        return len(items)
 
     def settle(self, picture_ids: Sequence[UUID]) -> None:
         """Settle these items; ids without one are passed over. Raises UnavailableError."""
-        for picture_id in picture_ids:
-            with self._db.read() as session:
-                item = session.get(OutboxItem, picture_id)
-            if item is not None:
-                self._settle(item)
+        with self._db.read() as session:
+            query = select(OutboxItem).where(OutboxItem.picture_id.in_(picture_ids))
+            items = list(session.scalars(query))
+        for item in items:
+            self._settle(item)
 
     def _settle(self, item: OutboxItem) -> None:
         closed = False
