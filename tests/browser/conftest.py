@@ -12,7 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    expect,
+    sync_playwright,
+)
 
 from tests.browser.hands import Picked
 from tests.factories import picture
@@ -33,9 +40,11 @@ HERE = Path(__file__).parent
 PICTURES = 48
 SHAPES = {"landscape": (320, 240), "portrait": (240, 320), "square": (256, 256)}
 WIDE = {"width": 1280, "height": 900}
+PATIENCE = 20_000  # milliseconds; the machine may be busy with other tests
 NARROW = {"width": 360, "height": 740}
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep these tests in one worker, where they share a server, and skip them without Chromium."""
     for item in items:
@@ -75,6 +84,7 @@ class Watch:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield started
@@ -152,7 +162,7 @@ def open_page(browser: Browser, watch: Watch) -> Iterator[Callable[..., Page]]:
         settings = {"viewport": WIDE, "locale": "en-GB", "timezone_id": "Asia/Tokyo"} | options
         contexts.append(browser.new_context(**settings))
         contexts[-1].grant_permissions(["clipboard-read", "clipboard-write"])
-        contexts[-1].set_default_timeout(15_000)
+        contexts[-1].set_default_timeout(PATIENCE)
         page = watch.on(contexts[-1].new_page())
         page.goto(address)
         return page

@@ -124,14 +124,14 @@ def test_a_dropped_folder_is_searched_through(
     page = open_upload(server, open_page)
     drop(page, [folder])
     expect(page.locator("#summary")).to_have_text("Finished: 12 pictures are searchable.")
-    expect(page.locator("#left-out")).to_contain_text("1 file in the folder is no picture")
+    expect(page.locator("#left-out")).to_have_text("Left out what is no picture: 1 file.")
 
 
 def test_a_chosen_folder_is_searched_through(server: Server, open_page: Open, folder: Path) -> None:
     page = open_upload(server, open_page)
     pick(page, "Choose a folder", folder)
     expect(page.locator("#summary")).to_have_text("Finished: 12 pictures are searchable.")
-    expect(page.locator("#left-out")).to_contain_text("1 file in the folder is no picture")
+    expect(page.locator("#left-out")).to_have_text("Left out what is no picture: 1 file.")
 
 
 def test_a_pasted_picture_is_uploaded(server: Server, open_page: Open) -> None:

@@ -40,14 +40,14 @@ export class ApiError extends Error {
  * @param {unknown} body parsed JSON, or null when there was none
  * @returns {ApiError}
  */
-export function errorFrom(status, body) {
+function errorFrom(status, body) {
   const { code, message, details } = body?.error ?? {};
   const unknown = `Lookalike answered with an error (${status}). Try again.`;
   return new ApiError(code ?? "unknown", message ?? unknown, status, details);
 }
 
 /** @returns {ApiError} what a request that got no answer is reported as */
-export function unreachable() {
+function unreachable() {
   return new ApiError("unreachable", UNREACHABLE, 0);
 }
 
@@ -69,7 +69,8 @@ function query(values) {
 
 /**
  * A page of pictures, newest first.
- * @param {{library?: string, state?: string, tag?: string, limit?: number, cursor?: string|null}} which
+ * @param {{library?: string, state?: string, tag?: string, limit?: number,
+ *   cursor?: string|null}} which
  * @param {AbortSignal} [signal]
  * @returns {Promise<{images: Picture[], next_cursor: string|null}>}
  */

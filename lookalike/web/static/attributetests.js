@@ -2,7 +2,7 @@
 // range; half-filled rows ask nothing.
 
 import { shown, typed } from "./attributes.js";
-import { h, iconButton } from "./dom.js";
+import { h, iconButton, textBox } from "./dom.js";
 
 const COMPARISONS = { is: "is", gte: "at least", lte: "at most" };
 
@@ -32,7 +32,8 @@ export class AttributeTests {
   read() {
     const attributes = Object.create(null);
     for (const row of this.place.children) {
-      const [name, comparison, value] = [...row.querySelectorAll("input, select")].map((box) => box.value.trim());
+      const boxes = [...row.querySelectorAll("input, select")];
+      const [name, comparison, value] = boxes.map((box) => box.value.trim());
       const test = testOf(comparison, value);
       if (name && test !== null) attributes[name] = together(attributes[name], test);
     }
@@ -46,9 +47,9 @@ export class AttributeTests {
     const row = h(
       "div",
       { class: "test", role: "group", "aria-label": "Attribute condition" },
-      h("input", { value: name, placeholder: "name", "aria-label": "Attribute", maxlength: 100, spellcheck: "false" }),
+      textBox(name, { placeholder: "name", "aria-label": "Attribute", maxlength: 100 }),
       h("select", { "aria-label": "Comparison" }, ...options),
-      h("input", { value, placeholder: "value", "aria-label": "Value", maxlength: 500 }),
+      textBox(value, { placeholder: "value", "aria-label": "Value", maxlength: 1000 }),
       iconButton("close", "Remove this condition", () => this.#remove(row)),
     );
     this.place.append(row);

@@ -1,5 +1,6 @@
-// Choosing a part of a picture: drag a rectangle with mouse or pen, or press Crop and move it by its
-// corners or with the keys. Promises a crop inside the picture, as fractions of its upright size.
+// Choosing a part of a picture: drag a rectangle with mouse or pen, or press Crop and move it by
+// its corners or with the keys. Promises a crop inside the picture, as fractions of its upright
+// size.
 
 import { h } from "./dom.js";
 import { percent } from "./format.js";
@@ -10,6 +11,7 @@ const STEP = 0.02;
 const FIRST = [0.2, 0.2, 0.6, 0.6];
 const PAUSE = 500;
 const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+const CLEARING = new Set(["Delete", "Backspace", "Escape"]);
 const HELP = "Part to search for. Arrow keys move it, with Shift they resize it, Delete clears it.";
 
 /** A rectangle over a picture. */
@@ -20,7 +22,8 @@ export class Cropper {
    */
   constructor(frame, onChange) {
     Object.assign(this, { frame, onChange, crop: null, timer: 0 });
-    this.box = h("div", { class: "crop", tabindex: 0, role: "group", "aria-label": HELP, hidden: true });
+    const attributes = { class: "crop", tabindex: 0, role: "group", "aria-label": HELP };
+    this.box = h("div", { ...attributes, hidden: true });
     for (const corner of ["nw", "ne", "sw", "se"]) {
       this.box.append(h("span", { class: `crop-corner crop-${corner}`, "data-corner": corner }));
     }
@@ -47,7 +50,7 @@ export class Cropper {
 
   #onKey(event) {
     const move = MOVES[event.key];
-    if (event.key === "Delete" || event.key === "Backspace" || event.key === "Escape") this.#finish(null);
+    if (CLEARING.has(event.key)) this.#finish(null);
     else if (move) this.#nudge(move.map((sign) => sign * STEP), event.shiftKey);
     else return;
     event.preventDefault();
@@ -113,7 +116,8 @@ export class Cropper {
 const clamped = (value) => Math.max(0, Math.min(1, value));
 
 function resized([x, y, width, height], right, down) {
-  return [x, y, Math.max(LEAST, Math.min(1 - x, width + right)), Math.max(LEAST, Math.min(1 - y, height + down))];
+  const within = (size, room) => Math.max(LEAST, Math.min(room, size));
+  return [x, y, within(width + right, 1 - x), within(height + down, 1 - y)];
 }
 
 function inside([x, y, width, height]) {
@@ -129,5 +133,6 @@ function opposite([x, y, width, height], corner) {
 }
 
 function described([x, y, width, height]) {
-  return `Searching for a part: ${percent(x)} from the left, ${percent(y)} from the top, ${percent(width)} wide, ${percent(height)} high`;
+  const place = `${percent(x)} from the left, ${percent(y)} from the top`;
+  return `Searching for a part: ${place}, ${percent(width)} wide, ${percent(height)} high`;
 }

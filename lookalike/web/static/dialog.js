@@ -1,6 +1,6 @@
 // Asking before something cannot be undone, with the browser's own dialog.
 
-import { h } from "./dom.js";
+import { button, h } from "./dom.js";
 
 /**
  * Ask for a yes. Escape, the backdrop and Cancel all mean no; focus returns to where it was.
@@ -10,6 +10,8 @@ import { h } from "./dom.js";
 export function confirmed({ title, text, yes }) {
   return new Promise((resolve) => {
     const close = (answer) => () => dialog.close(answer);
+    const cancel = button("Cancel", close(""));
+    cancel.autofocus = true;
     const dialog = h(
       "dialog",
       { class: "dialog", "aria-labelledby": "dialog-title", "aria-describedby": "dialog-text" },
@@ -18,8 +20,8 @@ export function confirmed({ title, text, yes }) {
       h(
         "p",
         { class: "row row-end" },
-        h("button", { type: "button", class: "button", autofocus: true, onclick: close("") }, "Cancel"),
-        h("button", { type: "button", class: "button button-danger", onclick: close("yes") }, yes),
+        cancel,
+        button(yes, close("yes"), { kind: "button-danger" }),
       ),
     );
     dialog.addEventListener("click", (event) => event.target === dialog && dialog.close(""));

@@ -3,8 +3,8 @@
 /**
  * Make an element.
  * @param {string} tag
- * @param {Record<string, unknown>} [attributes] `onclick` and the like become listeners, `class` and
- *   other names become attributes; `true` makes an empty attribute, `false` and `null` make none.
+ * @param {Record<string, unknown>} [attributes] `onclick` and the like become listeners, `class`
+ *   and other names attributes; `true` makes an empty attribute, `false` and `null` make none.
  * @param {...(Node|string|null)} children strings become text, `null` is left out
  * @returns {HTMLElement}
  */
@@ -18,7 +18,7 @@ export function h(tag, attributes = {}, ...children) {
 function setAttribute(element, name, value) {
   if (typeof value === "function") element.addEventListener(name.slice(2), value);
   else if (value === true) element.setAttribute(name, "");
-  else if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value);
+  else if (value !== false && value !== null) element.setAttribute(name, value);
 }
 
 /**
@@ -31,6 +31,29 @@ export function icon(name) {
 }
 
 /**
+ * A button with words.
+ * @param {string} label
+ * @param {(event: Event) => void} onclick
+ * @param {{mark?: string, kind?: string}} [looks] an icon before the label, and more classes
+ * @returns {HTMLButtonElement}
+ */
+export function button(label, onclick, { mark = "", kind = "" } = {}) {
+  const attributes = { type: "button", class: `button ${kind}`.trim(), onclick };
+  return h("button", attributes, mark ? icon(mark) : null, label);
+}
+
+/**
+ * A link that looks like a button.
+ * @param {string} label
+ * @param {string} href
+ * @param {{mark?: string, kind?: string}} [looks]
+ * @returns {HTMLAnchorElement}
+ */
+export function buttonLink(label, href, { mark = "", kind = "" } = {}) {
+  return h("a", { class: `button ${kind}`.trim(), href }, mark ? icon(mark) : null, label);
+}
+
+/**
  * A button that shows only an icon; its label is spoken and shown on hover.
  * @param {string} name icon
  * @param {string} label
@@ -39,8 +62,18 @@ export function icon(name) {
  * @returns {HTMLElement}
  */
 export function iconButton(name, label, onclick, extra = "") {
-  const attributes = { type: "button", class: `icon-button ${extra}`.trim(), title: label, onclick };
-  return h("button", { ...attributes, "aria-label": label }, icon(name));
+  const attributes = { type: "button", title: label, "aria-label": label, onclick };
+  return h("button", { ...attributes, class: `icon-button ${extra}`.trim() }, icon(name));
+}
+
+/**
+ * A box for words that no spelling checker should touch.
+ * @param {string} value
+ * @param {Record<string, unknown>} attributes
+ * @returns {HTMLInputElement}
+ */
+export function textBox(value, attributes) {
+  return h("input", { value, spellcheck: "false", ...attributes });
 }
 
 /**

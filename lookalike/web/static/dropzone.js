@@ -19,19 +19,13 @@ export function takeFiles({ onFiles, many = false, invitation }) {
   const give = (taken) => (taken.files.length || taken.leftOut) && onFiles(taken);
   takeDrops(give, invitation);
   takePastes(give);
-  for (const button of document.querySelectorAll("[data-pick]")) takePicks(button, give, { multiple: many });
-  for (const button of document.querySelectorAll("[data-pick-folder]")) {
-    takePicks(button, give, { webkitdirectory: true });
-  }
+  const picking = (kind, mark) =>
+    document.querySelectorAll(mark).forEach((button) => takePicks(button, give, kind));
+  picking({ multiple: many }, "[data-pick]");
+  picking({ webkitdirectory: true }, "[data-pick-folder]");
 }
 
-/**
- * Make `button` open the file chooser.
- * @param {HTMLElement} button
- * @param {(taken: Taken) => void} give
- * @param {{multiple?: boolean, webkitdirectory?: boolean}} kind
- */
-export function takePicks(button, give, { multiple = false, webkitdirectory = false }) {
+function takePicks(button, give, { multiple = false, webkitdirectory = false }) {
   const accept = webkitdirectory ? null : "image/*,.heic,.heif,.avif,.tif,.tiff";
   const input = h("input", { type: "file", accept, multiple, webkitdirectory, hidden: true });
   input.addEventListener("change", () => {
@@ -44,7 +38,8 @@ export function takePicks(button, give, { multiple = false, webkitdirectory = fa
 }
 
 function takeDrops(give, invitation) {
-  const veil = h("div", { class: "veil", "aria-hidden": "true", hidden: true }, h("p", {}, invitation));
+  const veil = h("div", { class: "veil", "aria-hidden": "true", hidden: true });
+  veil.append(h("p", {}, invitation));
   document.body.append(veil);
   let depth = 0;
   // Browsers offer a dragged picture of our own page as a file too; that is not a drop for us.

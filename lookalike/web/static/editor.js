@@ -1,7 +1,7 @@
 // The form that changes a picture's title, tags and attributes, in the place where they are read.
 
 import { shown, typed } from "./attributes.js";
-import { h, icon, iconButton } from "./dom.js";
+import { button, h, iconButton, textBox } from "./dom.js";
 import { notice } from "./notice.js";
 import { TagField } from "./tagfield.js";
 
@@ -14,7 +14,8 @@ export class Editor {
    */
   constructor(picture, { onSave, onCancel }) {
     Object.assign(this, { onSave, onCancel });
-    this.title = h("input", { name: "title", value: picture.title ?? "", placeholder: picture.filename, maxlength: 500 });
+    const { title, filename } = picture;
+    this.title = h("input", { name: "title", value: title, placeholder: filename, maxlength: 500 });
     const tagPlace = h("div");
     this.tags = new TagField(tagPlace, { label: "Tags" });
     this.tags.set(picture.tags);
@@ -31,18 +32,16 @@ export class Editor {
   }
 
   #form(tagPlace) {
-    const add = h("button", { type: "button", class: "button button-small" }, icon("plus"), "Add an attribute");
-    add.addEventListener("click", () => this.#addRow("", "").querySelector("input").focus());
-    this.add = add;
-    const cancel = h("button", { type: "button", class: "button", onclick: this.onCancel }, "Cancel");
+    const add = () => this.#addRow("", "").querySelector("input").focus();
+    this.add = button("Add an attribute", add, { mark: "plus", kind: "button-small" });
     const form = h(
       "form",
       { class: "editor", "aria-label": "Change this picture's data", autocomplete: "off" },
       h("label", { class: "field" }, h("span", {}, "Title"), this.title),
       tagPlace,
-      h("fieldset", {}, h("legend", {}, "Attributes"), this.rows, add, hint()),
+      h("fieldset", {}, h("legend", {}, "Attributes"), this.rows, this.add, hint()),
       this.trouble,
-      h("p", { class: "row" }, this.save, cancel),
+      h("p", { class: "row" }, this.save, button("Cancel", this.onCancel)),
     );
     form.addEventListener("submit", (event) => (event.preventDefault(), this.#submit()));
     form.addEventListener("keydown", (event) => event.key === "Escape" && this.onCancel());
@@ -57,8 +56,8 @@ export class Editor {
     const row = h(
       "div",
       { class: "test test-short", role: "group", "aria-label": "Attribute" },
-      h("input", { value: name, placeholder: "name", "aria-label": "Name", maxlength: 100, spellcheck: "false" }),
-      h("input", { value, placeholder: "value", "aria-label": "Value", maxlength: 1000 }),
+      textBox(name, { placeholder: "name", "aria-label": "Name", maxlength: 100 }),
+      textBox(value, { placeholder: "value", "aria-label": "Value", maxlength: 1000 }),
       iconButton("close", "Remove this attribute", remove),
     );
     this.rows.append(row);
@@ -66,9 +65,10 @@ export class Editor {
   }
 
   #changes() {
-    const rows = [...this.rows.children].map((row) => [...row.querySelectorAll("input")].map((box) => box.value.trim()));
-    const named = rows.filter(([name]) => name).map(([name, value]) => [name, typed(value)]);
-    return { title: this.title.value.trim(), tags: this.tags.values, attributes: Object.fromEntries(named) };
+    const trimmed = (row) => [...row.querySelectorAll("input")].map((box) => box.value.trim());
+    const named = [...this.rows.children].map(trimmed).filter(([name]) => name);
+    const attributes = Object.fromEntries(named.map(([name, value]) => [name, typed(value)]));
+    return { title: this.title.value.trim(), tags: this.tags.values, attributes };
   }
 
   async #submit() {
@@ -84,6 +84,6 @@ export class Editor {
 }
 
 function hint() {
-  const text = "Numbers, true and false are kept as such. Put a value in quotes to keep it as text.";
-  return h("p", { class: "hint" }, text);
+  const kinds = "Numbers, true and false are kept as such.";
+  return h("p", { class: "hint" }, `${kinds} Put a value in quotes to keep it as text.`);
 }

@@ -1,7 +1,7 @@
 // The data of a picture, to read.
 
 import { shown } from "./attributes.js";
-import { h, icon } from "./dom.js";
+import { button, h } from "./dom.js";
 import { bytes, cameraTime, count, moment, nameOf } from "./format.js";
 
 /**
@@ -10,14 +10,15 @@ import { bytes, cameraTime, count, moment, nameOf } from "./format.js";
  * @returns {HTMLElement}
  */
 export function facts(picture, onEdit) {
-  const edit = h("button", { type: "button", class: "button button-small edit-button", onclick: onEdit }, icon("edit"), "Edit");
+  const edit = button("Edit", onEdit, { mark: "edit", kind: "button-small edit-button" });
+  const attributes = Object.entries(picture.attributes);
   return h(
     "div",
     { class: "facts" },
     h("header", { class: "facts-head" }, h("h1", { class: "page-title" }, nameOf(picture)), edit),
     tagList(picture),
     table("About", rows(picture)),
-    table("Attributes", Object.entries(picture.attributes).map(([name, value]) => [name, shown(value)])),
+    table("Attributes", attributes.map(([name, value]) => [name, shown(value)])),
   );
 }
 
@@ -37,8 +38,8 @@ function rows(picture) {
 
 function tagList({ tags }) {
   const item = (tag) => {
-    const address = `/library?${new URLSearchParams({ tag })}`;
-    return h("li", {}, h("a", { class: "chip", href: address, title: "Pictures with this tag" }, tag));
+    const href = `/library?${new URLSearchParams({ tag })}`;
+    return h("li", {}, h("a", { class: "chip", href, title: "Pictures with this tag" }, tag));
   };
   if (!tags.length) return h("p", { class: "hint" }, "No tags yet.");
   return h("ul", { class: "chips", role: "list", "aria-label": "Tags" }, ...tags.map(item));
@@ -47,5 +48,6 @@ function tagList({ tags }) {
 function table(title, entries) {
   if (!entries.length) return null;
   const pairs = entries.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)));
-  return h("section", {}, h("h2", { class: "small-title" }, title), h("dl", { class: "facts-list" }, ...pairs));
+  const list = h("dl", { class: "facts-list" }, ...pairs);
+  return h("section", {}, h("h2", { class: "small-title" }, title), list);
 }

@@ -4,7 +4,7 @@ import { AttributeTests } from "./attributetests.js";
 import { byId, h, settled } from "./dom.js";
 import { localDay, pruned } from "./filters.js";
 import * as format from "./format.js";
-import { DEFAULT_LIBRARY } from "./query.js";
+import { DEFAULT_LIBRARY, shortName } from "./query.js";
 import { TagField } from "./tagfield.js";
 
 const MEGABYTE = 1_000_000;
@@ -64,7 +64,8 @@ export class FilterForm {
     this.#choose(library || DEFAULT_LIBRARY);
     this.tags.forEach(({ key, field }) => field.set(filter.tags?.[key] ?? []));
     elements.orientation.value = filter.orientation ?? "";
-    elements.format.forEach((tick) => (tick.checked = Boolean(filter.format?.includes(tick.value))));
+    const formats = filter.format ?? [];
+    elements.format.forEach((tick) => (tick.checked = formats.includes(tick.value)));
     Object.keys(SCALES).forEach((name) => this.#showNumbers(name, filter[name] ?? {}));
     Object.keys(DAYS).forEach((name) => this.#showDays(name, filter[name] ?? {}));
     this.tests.show(filter.attributes ?? {});
@@ -76,6 +77,7 @@ export class FilterForm {
   read() {
     const { elements } = this.form;
     const score = Number(elements["min-score"].value);
+    const library = shortName(elements.library.value);
     const filter = pruned({
       tags: Object.fromEntries(this.tags.map(({ key, field }) => [key, field.values])),
       orientation: elements.orientation.value,
@@ -84,8 +86,7 @@ export class FilterForm {
       ...this.#days(),
       attributes: this.tests.read(),
     });
-    const { value } = elements.library;
-    return { filter, library: value === DEFAULT_LIBRARY ? "" : value, minScore: score > 0 ? score : null };
+    return { filter, library, minScore: score > 0 ? score : null };
   }
 
   #choose(library) {
@@ -107,17 +108,17 @@ export class FilterForm {
 
   #showNumbers(name, range) {
     for (const bound of ["gte", "lte"]) {
-      const value = range[bound];
-      this.form.elements[`${name}-${bound}`].value = value === undefined ? "" : value / SCALES[name];
+      const box = this.form.elements[`${name}-${bound}`];
+      box.value = range[bound] === undefined ? "" : range[bound] / SCALES[name];
     }
   }
 
   #numbers() {
-    const range = (name, scale) => ({
+    const range = ([name, scale]) => ({
       gte: this.#number(`${name}-gte`, scale),
       lte: this.#number(`${name}-lte`, scale),
     });
-    return Object.fromEntries(Object.entries(SCALES).map(([name, scale]) => [name, range(name, scale)]));
+    return Object.fromEntries(Object.entries(SCALES).map((entry) => [entry[0], range(entry)]));
   }
 
   #number(name, scale) {
@@ -127,7 +128,8 @@ export class FilterForm {
 
   #showDays(name, range) {
     for (const bound of ["from", "to"]) {
-      this.form.elements[`${name}-${bound}`].value = range[bound] ? DAYS[name].day(range[bound]) : "";
+      const box = this.form.elements[`${name}-${bound}`];
+      box.value = range[bound] ? DAYS[name].day(range[bound]) : "";
     }
   }
 

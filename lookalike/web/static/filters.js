@@ -59,12 +59,13 @@ const pixels = (value) => `${format.count(value)} px`;
 
 function tagParts(tags) {
   return Object.entries(TAG_WORDS).flatMap(([key, words]) =>
-    (tags[key] ?? []).map((tag) => ({ label: `${words}: ${tag}`, path: ["tags", key], value: tag })),
+    (tags[key] ?? []).map((value) => ({ label: `${words}: ${value}`, path: ["tags", key], value })),
   );
 }
 
 function listPart(formats) {
-  return (formats ?? []).map((name) => ({ label: name.toUpperCase(), path: ["format"], value: name }));
+  const path = ["format"];
+  return (formats ?? []).map((value) => ({ label: value.toUpperCase(), path, value }));
 }
 
 function shapePart(shape) {
@@ -72,9 +73,10 @@ function shapePart(shape) {
 }
 
 function rangeParts(path, range, bounds, words, name = path.at(-1)) {
+  const label = (key, word) => `${name} ${word} ${words(range[key])}`;
   return bounds
     .filter(([key]) => range?.[key] !== undefined)
-    .map(([key, word]) => ({ label: `${name} ${word} ${words(range[key])}`, path: [...path, key] }));
+    .map(([key, word]) => ({ label: label(key, word), path: [...path, key] }));
 }
 
 function attributeParts(attributes) {
@@ -100,5 +102,5 @@ function isPlain(value) {
 
 function isEmpty(value) {
   if (Array.isArray(value)) return !value.length;
-  return isPlain(value) ? !Object.keys(value).length : value === undefined || value === null || value === "";
+  return isPlain(value) ? !Object.keys(value).length : [undefined, null, ""].includes(value);
 }

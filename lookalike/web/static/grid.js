@@ -20,9 +20,11 @@ const WIDEST = 2.2;
  */
 export function card(picture, { href, hint, under = [], over = [] }) {
   const name = format.nameOf(picture);
-  const link = h("a", { class: "card-picture", href, title: hint, "aria-label": `${name}. ${hint}` });
-  link.append(thumbnail(picture));
-  const title = h("a", { class: "card-title", href: picture.urls.page, title: `Open the page of ${name}` }, name);
+  const spoken = { title: hint, "aria-label": `${name}. ${hint}` };
+  const link = h("a", { class: "card-picture", href, ...spoken }, thumbnail(picture));
+  const { page } = picture.urls;
+  const open = { class: "card-title", href: page, title: `Open the page of ${name}` };
+  const title = h("a", open, name);
   const frame = h("div", { class: "card-frame" }, link, ...over);
   const item = h("li", { class: "card", "data-id": picture.id }, frame, title, ...under);
   item.style.setProperty("--ratio", ratioOf(picture).toFixed(3));
@@ -60,7 +62,8 @@ export function scoreMark(score) {
 }
 
 function placeholder(state) {
-  return h("span", { class: `placeholder placeholder-${state}` }, icon(state === "failed" ? "wrong" : "clock"));
+  const mark = icon(state === "failed" ? "wrong" : "clock");
+  return h("span", { class: `placeholder placeholder-${state}` }, mark);
 }
 
 function ratioOf({ width, height }) {

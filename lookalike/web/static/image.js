@@ -1,7 +1,7 @@
 // The page of one picture: itself, its data to read and to change, and its neighbours.
 
 import { changePicture, deletePicture, getPicture, search } from "./api.js";
-import { byId, h, icon } from "./dom.js";
+import { button, buttonLink, byId, h, icon } from "./dom.js";
 import { confirmed } from "./dialog.js";
 import { Editor } from "./editor.js";
 import { facts } from "./facts.js";
@@ -12,6 +12,7 @@ import { NOTHING, addressOf, from } from "./query.js";
 import { Watcher } from "./watcher.js";
 
 const NEIGHBOURS = 24;
+const PENDING = "Being indexed. Its neighbours will be shown here in a moment.";
 const SHOWN_BY_BROWSERS = new Set(["jpeg", "png", "webp", "gif", "avif", "bmp"]);
 
 const page = byId("picture");
@@ -69,8 +70,8 @@ function showAbout(picture, focus = "") {
 
 function stateNotice({ state, error }) {
   const place = h("div");
-  if (state === "pending") notice(place, "Being indexed. It can be found in a moment; this page will show its neighbours.");
-  if (state === "failed") notice(place, error?.message ?? "This picture could not be indexed.", { wrong: true });
+  if (state === "pending") notice(place, PENDING);
+  if (state === "failed") notice(place, error.message, { wrong: true });
   return place;
 }
 
@@ -89,10 +90,13 @@ function showEditor(picture) {
 }
 
 function showActions(picture) {
-  const similar = h("a", { class: "button button-main", href: addressOf(from(NOTHING, picture)) }, icon("search"), "Find similar");
-  const download = h("a", { class: "button", href: picture.urls.original, download: picture.filename }, icon("download"), "Download");
-  const remove = h("button", { type: "button", class: "button button-danger", onclick: () => removeIt(picture) }, icon("bin"), "Delete");
-  byId("actions").replaceChildren(...(picture.state === "indexed" ? [similar] : []), download, remove);
+  const search = { mark: "search", kind: "button-main" };
+  const similar = buttonLink("Find similar", addressOf(from(NOTHING, picture)), search);
+  const download = buttonLink("Download", picture.urls.original, { mark: "download" });
+  download.download = picture.filename;
+  const remove = button("Delete", () => removeIt(picture), { mark: "bin", kind: "button-danger" });
+  similar.hidden = picture.state !== "indexed";
+  byId("actions").replaceChildren(similar, download, remove);
 }
 
 async function removeIt(picture) {
@@ -115,7 +119,8 @@ async function showNeighbours({ library }) {
     const answer = await search({ like: [id], library, limit: NEIGHBOURS });
     const cards = answer.results.map(neighbour);
     byId("neighbours").querySelector(".grid").replaceChildren(...cards);
-    byId("neighbours-meta").textContent = `${countOf(cards.length, "picture")} · ${answer.index.model}`;
+    const found = countOf(cards.length, "picture");
+    byId("neighbours-meta").textContent = `${found} · ${answer.index.model}`;
     notice(place, cards.length ? "" : "There are no other pictures to compare with yet.");
   } catch (error) {
     const again = () => showNeighbours({ library });
@@ -124,9 +129,10 @@ async function showNeighbours({ library }) {
 }
 
 function neighbour({ image, score }) {
-  const onward = addressOf(from(NOTHING, image));
-  const words = `Search from ${nameOf(image)}`;
-  const link = h("a", { class: "icon-button", href: onward, title: words, "aria-label": words }, icon("search"));
+  const href = addressOf(from(NOTHING, image));
+  const title = `Search from ${nameOf(image)}`;
+  const attributes = { class: "icon-button", href, title, "aria-label": title };
+  const link = h("a", attributes, icon("search"));
   const under = [h("div", { class: "card-line" }, scoreMark(score), link)];
   return card(image, { href: image.urls.page, hint: "Open this picture", under });
 }

@@ -32,16 +32,19 @@ byId("select-all").addEventListener("click", () => selection.all());
 byId("clear-selection").addEventListener("click", () => selection.clear());
 byId("delete-selected").addEventListener("click", deleteSelected);
 window.addEventListener("popstate", () => begin());
-const nearEnd = new IntersectionObserver(([entry]) => entry.isIntersecting && !more.disabled && load(), {
-  rootMargin: "600px",
-});
+const nearEnd = new IntersectionObserver(onNearEnd, { rootMargin: "600px" });
 offerLibraries().then(() => begin());
 
 async function offerLibraries() {
   const libraries = await listLibraries().catch(() => []);
   byId("library-field").hidden = libraries.length < 2;
-  const named = libraries.map(({ name, images }) => h("option", { value: name }, `${name} (${count(images)})`));
-  form.elements.library.replaceChildren(h("option", { value: "" }, "all"), ...named);
+  const option = ({ name, images }) => h("option", { value: name }, `${name} (${count(images)})`);
+  const all = h("option", { value: "" }, "all");
+  form.elements.library.replaceChildren(all, ...libraries.map(option));
+}
+
+function onNearEnd([entry]) {
+  if (entry.isIntersecting && !more.disabled) load();
 }
 
 function onFilter() {
@@ -68,17 +71,20 @@ async function begin({ keepForm = false } = {}) {
 }
 
 function showChosen(values) {
-  for (const name of ["library", "state", "tag"]) form.elements[name].value = values.get(name) ?? "";
+  for (const name of ["library", "state", "tag"]) {
+    form.elements[name].value = values.get(name) ?? "";
+  }
 }
 
 async function showTotals() {
   const { images } = await getStatus().catch(() => ({ images: null }));
   if (!images) return;
-  const rest = [
+  const parts = [
+    `${count(images.indexed)} searchable`,
     images.pending ? `${count(images.pending)} being indexed` : "",
     images.failed ? `${count(images.failed)} failed` : "",
   ];
-  byId("totals").textContent = [`${count(images.indexed)} searchable`, ...rest].filter(Boolean).join(" · ");
+  byId("totals").textContent = parts.filter(Boolean).join(" · ");
 }
 
 async function load({ fresh = false, focus = false } = {}) {
@@ -133,11 +139,11 @@ function showNothing() {
 }
 
 function libraryCard(picture) {
-  const reason = picture.error ? h("p", { class: "card-reason" }, picture.error.message) : null;
-  const state = picture.state === "pending" ? h("p", { class: "card-note" }, "Being indexed") : null;
-  const hint = "Open this picture";
+  const under = [];
+  if (picture.state === "pending") under.push(h("p", { class: "card-note" }, "Being indexed"));
+  if (picture.error) under.push(h("p", { class: "card-reason" }, picture.error.message));
   const over = [selection.box(picture.id, nameOf(picture))];
-  return card(picture, { href: picture.urls.page, hint, under: [state, reason].filter(Boolean), over });
+  return card(picture, { href: picture.urls.page, hint: "Open this picture", under, over });
 }
 
 function cardOf(id) {
@@ -160,16 +166,21 @@ function showSelection(ids) {
 async function deleteSelected() {
   const { ids } = selection;
   const pictures = countOf(ids.length, "picture");
-  const question = { title: `Delete ${pictures}?`, text: "This cannot be undone.", yes: `Delete ${pictures}` };
-  if (!(await confirmed(question))) return;
+  const yes = `Delete ${pictures}`;
+  if (!(await confirmed({ title: `${yes}?`, text: "This cannot be undone.", yes }))) return;
   const waiting = [...ids];
-  const failures = (await Promise.all(Array.from({ length: AT_ONCE }, () => deleteFrom(waiting)))).flat();
+  const hands = Array.from({ length: AT_ONCE }, () => deleteFrom(waiting));
+  const failures = (await Promise.all(hands)).flat();
   selection.clear();
   showTotals();
   showNothing();
-  const [first] = failures;
-  if (first) notice(byId("notice"), `${count(failures.length)} could not be deleted. ${first.message}`, { wrong: true });
+  if (failures.length) showFailures(failures);
   announce(`${countOf(ids.length - failures.length, "picture")} deleted`);
+}
+
+function showFailures(failures) {
+  const text = `${count(failures.length)} could not be deleted. ${failures[0].message}`;
+  notice(byId("notice"), text, { wrong: true });
 }
 
 async function deleteFrom(waiting) {

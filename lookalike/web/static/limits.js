@@ -10,5 +10,6 @@ export function tooLarge(file) {
   const most = Number(document.body.dataset.maxFileBytes);
   if (!(file.size > most)) return "";
   const size = (file.size / MEBIBYTE).toFixed(1);
-  return `The file has ${size} MiB; at most ${Math.floor(most / MEBIBYTE)} MiB are accepted. Make it smaller and try again.`;
+  const limit = Math.floor(most / MEBIBYTE);
+  return `The file has ${size} MiB; at most ${limit} MiB are accepted. Make it smaller.`;
 }

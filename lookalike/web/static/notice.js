@@ -1,6 +1,6 @@
 // Telling people what happened: spoken politely by screen readers, or shown in the page.
 
-import { byId, h, icon } from "./dom.js";
+import { button, byId, h, icon } from "./dom.js";
 
 /** @param {string} text said by screen readers as soon as they are free */
 export function announce(text) {
@@ -17,10 +17,8 @@ export function notice(place, text, { wrong = false, actions = [] } = {}) {
   place.hidden = !text;
   place.replaceChildren();
   if (!text) return;
-  const buttons = actions.map(([label, onclick]) =>
-    h("button", { type: "button", class: "button button-small", onclick }, label),
-  );
-  const kind = wrong ? "notice notice-wrong" : "notice";
+  const buttons = actions.map(([label, act]) => button(label, act, { kind: "button-small" }));
+  const looks = wrong ? { class: "notice notice-wrong", role: "alert" } : { class: "notice" };
   const mark = wrong ? icon("wrong") : null;
-  place.append(h("div", { class: kind, role: wrong ? "alert" : null }, mark, h("p", {}, text), ...buttons));
+  place.append(h("div", looks, mark, h("p", {}, text), ...buttons));
 }

@@ -1,6 +1,6 @@
 // Small previews of files that are not uploaded yet. Promises little memory and no stutter with
-// hundreds of photographs: a file is decoded only when its row comes into view, off the main thread,
-// two at a time, and only the small copy is kept.
+// hundreds of photographs: a file is decoded only when its row comes into view, off the main
+// thread, two at a time, and only the small copy is kept.
 
 const SIDE = 128;
 const AT_ONCE = 2;

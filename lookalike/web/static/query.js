@@ -11,7 +11,14 @@ import { pruned } from "./filters.js";
 export const DEFAULT_LIBRARY = "main";
 
 /** Nothing asked yet. @type {Query} */
-export const NOTHING = { like: [], unlike: [], crop: null, filter: {}, library: "", minScore: null };
+export const NOTHING = {
+  like: [],
+  unlike: [],
+  crop: null,
+  filter: {},
+  library: "",
+  minScore: null,
+};
 
 /**
  * @param {string} text the address from its question mark on; what cannot be read is passed over
@@ -65,7 +72,12 @@ export function requestOf(query, limit, offset) {
  * @returns {Query}
  */
 export function from(query, { id, library }) {
-  return { ...query, like: [id], unlike: [], crop: null, library: library === DEFAULT_LIBRARY ? "" : library };
+  return { ...query, like: [id], unlike: [], crop: null, library: shortName(library) };
+}
+
+/** @param {string} library @returns {string} as the address has it: empty for the default one */
+export function shortName(library) {
+  return library === DEFAULT_LIBRARY ? "" : library;
 }
 
 /**

@@ -3,7 +3,7 @@
 
 import { picturesById } from "./api.js";
 import { Cropper } from "./cropper.js";
-import { h, icon } from "./dom.js";
+import { button, buttonLink, h, icon } from "./dom.js";
 import { nameOf } from "./format.js";
 import { thumbnail } from "./grid.js";
 import { NOTHING, addressOf } from "./query.js";
@@ -82,17 +82,17 @@ export class QueryPanel {
 
   #showTools(crop) {
     if (!this.tools) return;
-    const button = (label, name, onclick) =>
-      h("button", { type: "button", class: "button button-small", onclick }, icon(name), label);
     const begin = () => this.cropper.begin();
     const clear = () => {
       this.cropper.show(null);
       this.#onCropped(null);
       this.tools.querySelector("button").focus();
     };
-    const crops = crop ? button("Clear the crop", "close", clear) : button("Crop", "crop", begin);
-    const over = h("a", { class: "button button-small", href: this.fresh }, icon("search"), "New search");
-    this.tools.replaceChildren(...(this.cropper ? [crops] : []), over);
+    const looks = (mark) => ({ mark, kind: "button-small" });
+    const whole = button("Clear the crop", clear, looks("close"));
+    const part = button("Crop", begin, looks("crop"));
+    const over = buttonLink("New search", this.fresh, looks("search"));
+    this.tools.replaceChildren(...(this.cropper ? [crop ? whole : part] : []), over);
   }
 
   #giveUpCropping() {
@@ -120,10 +120,11 @@ export class QueryPanel {
     const picture = this.known.get(id);
     const name = picture ? nameOf(picture) : "a picture that is gone";
     const words = `Take out: ${label.toLowerCase()} ${name}`;
-    const button = h("button", { type: "button", class: "example", title: words, "aria-label": words });
-    button.append(picture ? thumbnail(picture) : icon("wrong"), h("span", { class: "example-out" }, icon("close")));
-    button.addEventListener("click", () => this.onRemove(id));
-    return h("li", {}, button);
+    const attributes = { type: "button", class: "example", title: words, "aria-label": words };
+    const face = picture ? thumbnail(picture) : icon("wrong");
+    const cross = h("span", { class: "example-out" }, icon("close"));
+    const onclick = () => this.onRemove(id);
+    return h("li", {}, h("button", { ...attributes, onclick }, face, cross));
   }
 }
 
@@ -134,7 +135,8 @@ function localImage(file, onUnknown) {
   image.addEventListener("load", free, { once: true });
   image.addEventListener("error", () => {
     free();
-    image.replaceWith(h("p", { class: "query-unseen" }, icon("picture"), "Your browser cannot show this format."));
+    const words = "Your browser cannot show this format.";
+    image.replaceWith(h("p", { class: "query-unseen" }, icon("picture"), words));
     onUnknown();
   });
   return image;

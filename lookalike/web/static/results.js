@@ -7,6 +7,9 @@ import { card, scoreMark } from "./grid.js";
 import { announce, notice } from "./notice.js";
 import { addressOf, from } from "./query.js";
 
+const NONE_LEFT = "No picture meets all the filters.";
+const NONE_YET = "There are no other pictures to compare with yet.";
+
 /** The results side of the search page. */
 export class Results {
   /**
@@ -36,7 +39,8 @@ export class Results {
   /**
    * @param {import("./api.js").Answer} answer
    * @param {import("./query.js").Query} query what was asked
-   * @param {{append: boolean, full: boolean}} options `full`: the answer holds all that was asked for
+   * @param {{append: boolean, full: boolean}} options `full`: the answer holds as many as were
+   *   asked for
    */
   show(answer, query, { append, full }) {
     const cards = answer.results.map((hit) => this.#card(hit, query));
@@ -72,14 +76,15 @@ export class Results {
 
   #showNone({ filter, minScore }) {
     const limited = Object.keys(filter).length > 0 || minScore !== null;
-    const text = limited ? "No picture meets all the filters." : "There are no other pictures to compare with yet.";
     const actions = limited ? [["Clear all filters", this.onClearFilters]] : [];
-    notice(byId("results-notice"), text, { actions });
+    notice(byId("results-notice"), limited ? NONE_LEFT : NONE_YET, { actions });
   }
 
   #card({ image, score }, query) {
-    const example = (side, name, words) =>
-      iconButton(name, `${words} ${nameOf(image)}`, () => this.onExample(side, image.id), `mark-${side}`);
+    const example = (side, mark, words) => {
+      const onclick = () => this.onExample(side, image.id);
+      return iconButton(mark, `${words} ${nameOf(image)}`, onclick, `mark-${side}`);
+    };
     const buttons = h(
       "span",
       { class: "card-buttons" },
@@ -87,7 +92,8 @@ export class Results {
       example("like", "plus", "More like"),
     );
     const under = [h("div", { class: "card-line" }, scoreMark(score), buttons)];
-    return card(image, { href: addressOf(from(query, image)), hint: "Search from this picture", under });
+    const href = addressOf(from(query, image));
+    return card(image, { href, hint: "Search from this picture", under });
   }
 }
 
@@ -99,8 +105,9 @@ export class Results {
 export function showChips(place, parts) {
   place.hidden = !parts.length;
   const chip = ({ label, remove }) => {
-    const attributes = { type: "button", class: "chip", title: "Remove this filter", onclick: remove };
-    return h("li", {}, h("button", attributes, h("span", {}, label), icon("close")));
+    const attributes = { type: "button", class: "chip", title: "Remove this filter" };
+    const text = h("span", {}, label);
+    return h("li", {}, h("button", { ...attributes, onclick: remove }, text, icon("close")));
   };
   place.replaceChildren(...parts.map(chip));
 }

@@ -1,5 +1,5 @@
-// The search page. The address says what is asked, except for a picture that is not stored: that one
-// is remembered by this browser under a key in the history entry.
+// The search page. The address says what is asked, except for a picture that is not stored: that
+// one is remembered by this browser under a key in the history entry.
 
 import { listLibraries, search } from "./api.js";
 import { byId, h } from "./dom.js";
@@ -18,7 +18,7 @@ import { TagSuggestions } from "./tagfield.js";
 const PAGE = 40;
 const MOST = 200;
 const WIDE = window.matchMedia("(min-width: 60rem)");
-const GONE = "The picture you searched with is no longer remembered by this browser. Choose it again.";
+const GONE = "This browser no longer remembers the picture you searched with. Choose it again.";
 
 let query = NOTHING;
 let file = null;
@@ -42,7 +42,10 @@ const results = new Results({
   onClearFilters: () => narrow({ filter: {}, minScore: null }),
 });
 
-takeFiles({ invitation: "Drop it to find its lookalikes", onFiles: ({ files }) => files.length && searchBy(files[0]) });
+takeFiles({
+  invitation: "Drop it to find its lookalikes",
+  onFiles: ({ files }) => files.length && searchBy(files[0]),
+});
 byId("results").addEventListener("click", onPictureClick);
 byId("starting-points").addEventListener("click", onPictureClick);
 window.addEventListener("popstate", () => route());
@@ -56,7 +59,8 @@ function remember(facts) {
 }
 
 function searchBy(picture) {
-  history.pushState({ file: keep(picture) }, "", addressOf({ ...query, like: [], unlike: [], crop: null }));
+  const next = { ...query, like: [], unlike: [], crop: null };
+  history.pushState({ file: keep(picture) }, "", addressOf(next));
   return route({ arriving: true });
 }
 
@@ -135,7 +139,8 @@ function show(answer, asked, how) {
 }
 
 function showFilterParts() {
-  const parts = partsOf(query.filter).map(({ label, rest }) => ({ label, remove: () => narrow({ filter: rest }) }));
+  const chip = ({ label, rest }) => ({ label, remove: () => narrow({ filter: rest }) });
+  const parts = partsOf(query.filter).map(chip);
   if (query.minScore !== null) {
     const label = `score at least ${score(query.minScore)}`;
     parts.push({ label, remove: () => narrow({ minScore: null }) });

@@ -29,8 +29,8 @@ export class Selection {
    * @returns {HTMLElement} the checkbox for a card
    */
   box(id, name) {
-    const input = h("input", { type: "checkbox", class: "choose-box", value: id, "aria-label": `Select ${name}` });
-    return h("label", { class: "choose" }, input);
+    const attributes = { type: "checkbox", value: id, "aria-label": `Select ${name}` };
+    return h("label", { class: "choose" }, h("input", { ...attributes, class: "choose-box" }));
   }
 
   /** @param {string} id @param {boolean} on */

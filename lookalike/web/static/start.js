@@ -27,18 +27,20 @@ export async function showStart(library, news = "") {
     if (!images.length) await sayWhyEmpty();
     return images;
   } catch (error) {
-    notice(byId("start-notice"), error.message, { wrong: true, actions: [["Try again", () => showStart(library)]] });
+    const actions = [["Try again", () => showStart(library)]];
+    notice(byId("start-notice"), error.message, { wrong: true, actions });
     return [];
   }
 }
 
 function startingPoint(picture) {
-  return card(picture, { href: addressOf(from(NOTHING, picture)), hint: "Search from this picture" });
+  const href = addressOf(from(NOTHING, picture));
+  return card(picture, { href, hint: "Search from this picture" });
 }
 
 async function sayWhyEmpty() {
   const { pending } = (await getStatus()).images;
   byId("empty-library").querySelector("[data-text]").textContent = pending
-    ? `${countOf(pending, "picture is", "pictures are")} being indexed. Reload in a moment to search among them.`
+    ? `${countOf(pending, "picture is", "pictures are")} being indexed. Reload in a moment.`
     : "The library is empty. Upload some pictures, and they can be found a few seconds later.";
 }

@@ -1,7 +1,7 @@
 // A field for tags: each is a chip with a remove button; Enter or a comma adds, Backspace in the
 // empty input takes the last one back.
 
-import { h, icon } from "./dom.js";
+import { h, icon, textBox } from "./dom.js";
 import { announce } from "./notice.js";
 
 let made = 0;
@@ -18,7 +18,7 @@ export class TagField {
     this.tags = [];
     const id = `tags-${(made += 1)}`;
     this.chips = h("span", { class: "tagfield-chips" });
-    this.input = h("input", { id, list, placeholder, maxlength: 100, enterkeyhint: "done", spellcheck: "false" });
+    this.input = textBox("", { id, list, placeholder, maxlength: 100, enterkeyhint: "done" });
     this.input.addEventListener("keydown", (event) => this.#onKey(event));
     this.input.addEventListener("input", () => this.input.value.includes(",") && this.commit());
     this.input.addEventListener("change", () => this.commit());
@@ -71,7 +71,8 @@ export class TagField {
 
   #chip(tag) {
     const attributes = { type: "button", class: "chip", "aria-label": `Remove the tag ${tag}` };
-    return h("button", { ...attributes, onclick: () => this.#remove(tag) }, h("span", {}, tag), icon("close"));
+    const onclick = () => this.#remove(tag);
+    return h("button", { ...attributes, onclick }, h("span", {}, tag), icon("close"));
   }
 }
 

@@ -39,7 +39,7 @@ async function offerLibraries() {
 }
 
 async function onFiles({ files, leftOut }) {
-  const left = `${countOf(leftOut, "file")} in the folder ${leftOut === 1 ? "is no picture and was" : "are no pictures and were"} left out.`;
+  const left = `Left out what is no picture: ${countOf(leftOut, "file")}.`;
   notice(byId("left-out"), leftOut ? left : "");
   const labels = currentLabels();
   const ready = await libraryReady(labels.library);

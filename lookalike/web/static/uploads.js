@@ -1,6 +1,6 @@
-// Uploads as a queue of files, each in one state at a time. Promises that at most a few requests run
-// at once, that every file ends searchable, duplicate or failed with a reason, and that the page is
-// told of changes in batches, however many files there are.
+// Uploads as a queue of files, each in one state at a time. Promises that at most a few requests
+// run at once, that every file ends searchable, duplicate or failed with a reason, and that the
+// page is told of changes in batches, however many files there are.
 
 import { uploadPictures } from "./api.js";
 import { tooLarge } from "./limits.js";
@@ -20,10 +20,27 @@ const BYTES = 8 * 1024 * 1024;
  */
 
 /** The states in the order in which they are shown. @type {State[]} */
-export const STATES = ["waiting", "sending", "indexing", "searchable", "duplicate", "failed", "unsent"];
+export const STATES = [
+  "waiting",
+  "sending",
+  "indexing",
+  "searchable",
+  "duplicate",
+  "failed",
+  "unsent",
+];
+
+const BLANK = {
+  state: "waiting",
+  sent: 0,
+  reason: "",
+  id: null,
+  picture: null,
+  duplicate: false,
+};
 
 /** States in which nothing more will happen by itself. */
-export const SETTLED = new Set(["searchable", "duplicate", "failed", "unsent"]);
+const SETTLED = new Set(["searchable", "duplicate", "failed", "unsent"]);
 
 /** All uploads of this page. */
 export class Uploads {
@@ -55,8 +72,7 @@ export class Uploads {
    * @returns {Upload[]}
    */
   add(files, labels) {
-    const blank = { labels, state: "waiting", sent: 0, reason: "", id: null, picture: null, duplicate: false };
-    const added = files.map((file) => ({ ...blank, file }));
+    const added = files.map((file) => ({ ...BLANK, file, labels }));
     this.all.push(...added);
     this.counts.waiting += added.length;
     added.forEach((upload) => this.#queue(upload));
@@ -130,7 +146,8 @@ export class Uploads {
   async #send(batch) {
     batch.forEach((upload) => this.#move(upload, "sending"));
     try {
-      this.#onAnswer(batch, await uploadPictures(formOf(batch), (sent) => this.#onProgress(batch, sent)));
+      const onProgress = (sent) => this.#onProgress(batch, sent);
+      this.#onAnswer(batch, await uploadPictures(formOf(batch), onProgress));
     } catch (error) {
       this.#onError(batch, error);
     }
@@ -148,7 +165,9 @@ export class Uploads {
 
   #onAnswer(batch, { images, rejected }) {
     images.forEach((part) => this.#onAccepted(batch[part.position], part));
-    rejected.forEach(({ position, message }) => this.#move(batch[position], "failed", { reason: message }));
+    for (const { position, message } of rejected) {
+      this.#move(batch[position], "failed", { reason: message });
+    }
   }
 
   #onAccepted(upload, { id, duplicate }) {
@@ -168,8 +187,8 @@ export class Uploads {
   #onIndexed(picture) {
     for (const upload of this.#take(picture.id)) {
       const good = upload.duplicate ? "duplicate" : "searchable";
-      if (picture.state === "failed") this.#move(upload, "failed", { picture, reason: picture.error.message });
-      else this.#move(upload, good, { picture });
+      const state = picture.state === "failed" ? "failed" : good;
+      this.#move(upload, state, { picture, reason: picture.error?.message ?? "" });
     }
   }
 

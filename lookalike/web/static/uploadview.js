@@ -84,13 +84,16 @@ export class UploadList {
 
 function emptyRow(file) {
   const preview = h("span", { class: "file-preview" }, icon("picture"));
-  const name = h("span", { class: "file-name", title: file.webkitRelativePath || file.name }, file.name);
+  const title = file.webkitRelativePath || file.name;
+  const name = h("span", { class: "file-name", title }, file.name);
   const state = h("span", { class: "file-state" });
   const reason = h("span", { class: "file-reason" });
   const bar = h("span", { class: "file-bar", "aria-hidden": "true" });
   const size = h("span", { class: "file-size" }, bytes(file.size));
-  const text = h("span", { class: "file-text" }, name, h("span", { class: "file-line" }, state, size), reason, bar);
-  return { item: h("li", { class: "file" }, preview, text), preview, name, state, reason, bar, shown: null };
+  const line = h("span", { class: "file-line" }, state, size);
+  const text = h("span", { class: "file-text" }, name, line, reason, bar);
+  const item = h("li", { class: "file" }, preview, text);
+  return { item, preview, name, state, reason, bar, shown: null };
 }
 
 function show(row, upload, onRetry) {
@@ -112,8 +115,9 @@ function showPicture(row, { picture, file }) {
 }
 
 function retryButton(upload, onRetry) {
-  const attributes = { type: "button", class: "link", "aria-label": `Try ${upload.file.name} again` };
-  return h("button", { ...attributes, onclick: () => onRetry(upload) }, "Try again");
+  const spoken = `Try ${upload.file.name} again`;
+  const onclick = () => onRetry(upload);
+  return h("button", { type: "button", class: "link", "aria-label": spoken, onclick }, "Try again");
 }
 
 /** The choice of states to show, each with its count. */
@@ -142,7 +146,7 @@ function choice(state) {
   const input = h("input", { type: "radio", name: "shown-state", value: state, checked: !state });
   const number = h("span", { class: "count" });
   const text = h("span", {}, state ? WORDS[state] : "All", " ", number);
-  return { input, number, label: h("label", { class: state ? `state-${state}` : null }, input, text) };
+  return { input, number, label: h("label", {}, input, text) };
 }
 
 /**
@@ -153,7 +157,8 @@ export function summaryOf({ counts, settled, all }) {
   const bad = counts.failed + counts.unsent;
   const good = counts.searchable + counts.duplicate;
   const trouble = bad ? `, ${count(bad)} could not be added` : "";
-  if (settled < all.length) return `${count(settled)} of ${countOf(all.length, "picture")} done${trouble}.`;
+  const total = countOf(all.length, "picture");
+  if (settled < all.length) return `${count(settled)} of ${total} done${trouble}.`;
   return `Finished: ${countOf(good, "picture is", "pictures are")} searchable${trouble}.`;
 }
 
