@@ -194,7 +194,7 @@ def _record_failed(session: Session, index_id: UUID, failed: Sequence[_Failed]) 
 def _revisions(session: Session, picture_ids: Sequence[UUID]) -> dict[UUID, int]:
     """The revision of each of these pictures that still exists."""
     query = select(Picture.id, Picture.revision).where(Picture.id.in_(picture_ids))
-    return dict(session.execute(query))
+    return dict(session.execute(query).all())
 
 
 def _entries(session: Session, index_id: UUID, picture_ids: Iterable[UUID]) -> ScalarResult[Entry]:

@@ -130,7 +130,7 @@ def _known(session: Session, library: str, sound: Sequence[_Sound]) -> dict[str,
     query = select(Picture.sha256, Picture.id).where(
         Picture.library == library, Picture.sha256.in_([item.sha256 for item in sound])
     )
-    return dict(session.execute(query))
+    return dict(session.execute(query).all())
 
 
 def _insert(
