@@ -8,12 +8,12 @@ from pathlib import Path
 
 import httpx
 import torch
-from lookalike.services.adapters.efficientnet import MODELS
 from PIL import Image
 
 from lookalike.cli.client import Client
 from lookalike.cli.embedded import embedded
 from lookalike.cli.transfer import Transfer
+from lookalike.services.adapters.embedding.efficientnet import MODELS
 from lookalike.services.bootstrap import embedders_of, limits_of
 from lookalike.services.imaging.decoding import decode
 from lookalike.services.imaging.preparing import prepare

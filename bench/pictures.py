@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.factories import picture
-
 from lookalike.cli.demo import sample_pictures
 from lookalike.cli.transfer import find_pictures
+from tests.factories import picture
 
 GENERATED = 500
 

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from tests.fakes import MemoryVectorStore
-
 from lookalike.services.adapters.folder_blobs import FolderBlobs
 from lookalike.services.blobs import original_key
 from lookalike.services.bootstrap import Parts, Platform, assemble
@@ -26,6 +24,7 @@ from lookalike.services.records import CollectionSpec
 from lookalike.services.settings import Settings
 from tests.factories import picture
 from tests.fake_embedder import FakeEmbedder, FakeEmbedders
+from tests.fakes import MemoryVectorStore
 
 OUTAGE = UnavailableError("It is down.")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from lookalike.services.adapters.networks import Network
+from lookalike.services.adapters.embedding.networks import Network
 from lookalike.services.records import ModelDefinition, Recipe
 
 SIZE = 16

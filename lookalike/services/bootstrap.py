@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lookalike.services.adapters.celery_queue import CeleryQueue
-from lookalike.services.adapters.edge_store import EdgeStore
+from lookalike.services.adapters.edge.store import EdgeStore
+from lookalike.services.adapters.embedding.registry import ModelRegistry
 from lookalike.services.adapters.folder_blobs import FolderBlobs
-from lookalike.services.adapters.model_registry import ModelRegistry
 from lookalike.services.db import Database
 from lookalike.services.imaging.limits import Limits
 from lookalike.services.indexes import Indexes

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from lookalike.services.adapters.edge_store import EdgeStore
+from lookalike.services.adapters.edge.store import EdgeStore
 from tests.contract.points import WIDE, change, many
 
 

@@ -16,8 +16,8 @@ from uuid import UUID
 import pytest
 from structlog.testing import capture_logs
 
-from lookalike.services.adapters import edge_builder
-from lookalike.services.adapters.edge_store import EdgeStore
+from lookalike.services.adapters.edge import builder
+from lookalike.services.adapters.edge.store import EdgeStore
 from lookalike.services.errors import BusyError, UnavailableError
 from lookalike.services.filters import AnyOf
 from lookalike.services.ports import VectorQuery
@@ -167,7 +167,7 @@ def test_the_graph_finds_what_comparing_with_all_finds(tmp_path):
 
 
 def test_a_rebuild_that_fails_is_logged_and_tried_again(tmp_path, monkeypatch):
-    monkeypatch.setattr(edge_builder, "FIRST_RETRY_SECONDS", 0.2)
+    monkeypatch.setattr(builder, "FIRST_RETRY_SECONDS", 0.2)
     with closing(EdgeStore(tmp_path, COUNT)) as store, capture_logs() as logs:
         collection = store.open("pictures", WIDE)
         collection.upsert(many(COUNT))

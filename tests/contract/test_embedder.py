@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from lookalike.services.adapters.efficientnet import MODELS
-from lookalike.services.adapters.model_registry import ModelRegistry
-from lookalike.services.adapters.openvino_embedder import OpenVinoEmbedder
+from lookalike.services.adapters.embedding.efficientnet import MODELS
+from lookalike.services.adapters.embedding.openvino_embedder import OpenVinoEmbedder
+from lookalike.services.adapters.embedding.registry import ModelRegistry
 from lookalike.services.errors import NotFoundError
 from lookalike.services.imaging.preparing import prepare
 from lookalike.services.ports import Embedder, Embedders

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 import torch
 
-from lookalike.services.adapters.efficientnet import MODELS
-from lookalike.services.adapters.model_registry import ModelRegistry
-from lookalike.services.adapters.networks import Network
-from lookalike.services.adapters.openvino_cpu import BFLOAT16_FLAGS, arithmetic, cpu_flags
-from lookalike.services.adapters.openvino_embedder import OpenVinoEmbedder
+from lookalike.services.adapters.embedding.efficientnet import MODELS
+from lookalike.services.adapters.embedding.networks import Network
+from lookalike.services.adapters.embedding.openvino_cpu import BFLOAT16_FLAGS, arithmetic, cpu_flags
+from lookalike.services.adapters.embedding.openvino_embedder import OpenVinoEmbedder
+from lookalike.services.adapters.embedding.registry import ModelRegistry
 from lookalike.services.errors import UnavailableError
 from lookalike.services.imaging.preparing import prepare
 from lookalike.services.records import Pixels, Vectors, Weights
@@ -177,7 +177,7 @@ def watch(event, arguments):
 sys.addaudithook(watch)
 import numpy as np
 from pathlib import Path
-from lookalike.services.adapters.model_registry import ModelRegistry
+from lookalike.services.adapters.embedding.registry import ModelRegistry
 embedder = ModelRegistry("auto", 4, Path({str(cache)!r})).get("efficientnet-lite1")
 embedder.embed([np.zeros((240, 240, 3), np.uint8)])
 time.sleep(1)  # reports would be sent by a thread
@@ -194,7 +194,7 @@ time.sleep(1)  # reports would be sent by a thread
 def test_looking_at_the_models_imports_neither_torch_nor_openvino():
     program = """
 import sys
-from lookalike.services.adapters.model_registry import ModelRegistry
+from lookalike.services.adapters.embedding.registry import ModelRegistry
 registry = ModelRegistry("auto", 4, None)
 registry.available()
 registry.get("efficientnet-lite1").definition

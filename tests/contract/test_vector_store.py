@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lookalike.services.adapters.edge_store import EdgeStore
+from lookalike.services.adapters.edge.store import EdgeStore
 from lookalike.services.filters import AnyOf, Condition, Filter, NoneOf, Range, parse_filter
 from lookalike.services.ports import VectorCollection, VectorQuery, VectorStore
 from lookalike.services.records import CollectionSpec, Orientation, Point, Scalar, target

@@ -1,4 +1,4 @@
-"""A data folder, servers on it, and pictures to bring in."""
+"""A data folder, servers on it, pictures to bring in, and the API over a platform of fakes."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from flask.testing import FlaskClient
 
+from lookalike.web.app import create_app
 from tests.factories import picture
+from tests.platforms import World, make_world
 from tests.program import Server
 
 
@@ -41,3 +44,23 @@ def folder(tmp_path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(picture(seed=number))
     return tmp_path / "pictures"
+
+
+@pytest.fixture
+def world(data: Path) -> Iterator[World]:
+    """A platform of fakes with nothing in it, without a server."""
+    made = make_world(data)
+    yield made
+    made.platform.close()
+
+
+@pytest.fixture
+def create_client() -> Callable[[World], FlaskClient]:
+    """Makes the web app over a platform, called without sockets."""
+    return lambda world: create_app(world.platform).test_client()
+
+
+@pytest.fixture
+def client(world: World, create_client: Callable[[World], FlaskClient]) -> FlaskClient:
+    """The web app over `world`."""
+    return create_client(world)

@@ -31,6 +31,7 @@ def test_it_says_where_it_answers_and_does(start: Callable[..., Server]) -> None
 def test_it_stops_cleanly(start: Callable[..., Server], number: int) -> None:
     server = start()
     server.upload({"a.jpg": picture(seed=1)})
+    server.settle()
     assert server.stop(number) == 0
     assert server.process.stderr is not None
     assert server.process.stderr.read() == ""

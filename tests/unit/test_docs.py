@@ -12,7 +12,7 @@ from openapi_spec_validator import validate
 
 from lookalike.cli.main import cli
 from lookalike.services import errors
-from lookalike.services.adapters.model_registry import NETWORKS
+from lookalike.services.adapters.embedding.registry import NETWORKS
 from lookalike.services.errors import LookalikeError
 from lookalike.services.settings import Settings
 from lookalike.web.app import create_app

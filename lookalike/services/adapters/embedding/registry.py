@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from lookalike.services.adapters import efficientnet
-from lookalike.services.adapters.networks import Network
-from lookalike.services.adapters.openvino_embedder import OpenVinoEmbedder
+from lookalike.services.adapters.embedding import efficientnet
+from lookalike.services.adapters.embedding.networks import Network
+from lookalike.services.adapters.embedding.openvino_embedder import OpenVinoEmbedder
 from lookalike.services.errors import NotFoundError
 from lookalike.services.ports import Embedder
 from lookalike.services.records import ModelAvailability, Weights

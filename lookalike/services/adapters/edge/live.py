@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
 
-from lookalike.services.adapters.edge_folder import ShardFolder, copy_tree, remove
-from lookalike.services.adapters.edge_shard import Shard
+from lookalike.services.adapters.edge.folder import ShardFolder, copy_tree, remove
+from lookalike.services.adapters.edge.shard import Shard
 
 Answer = TypeVar("Answer")
 Item = TypeVar("Item")

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import qdrant_edge as edge
 
-from lookalike.services.adapters.edge_attributes import FACTS, NUMBERS, attribute_fields
+from lookalike.services.adapters.edge.attributes import FACTS, NUMBERS, attribute_fields
 from lookalike.services.records import Payload, Point
 
 LIBRARY = "library"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import qdrant_edge as edge
 
-from lookalike.services.adapters.edge_filters import engine_filter
+from lookalike.services.adapters.edge.filters import engine_filter
 from lookalike.services.ports import VectorQuery
 from lookalike.services.records import target
 

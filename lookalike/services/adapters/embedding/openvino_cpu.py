@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from lookalike.services.adapters.networks import Network
-from lookalike.services.adapters.openvino_conversion import converted
-from lookalike.services.adapters.openvino_runtime import openvino
+from lookalike.services.adapters.embedding.networks import Network
+from lookalike.services.adapters.embedding.openvino_conversion import converted
+from lookalike.services.adapters.embedding.openvino_runtime import openvino
 
 BFLOAT16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
 """Instructions that multiply bfloat16. OpenVINO computes it without them too, but slower."""

@@ -23,7 +23,7 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-from lookalike.services.adapters.networks import Network, TorchModule
+from lookalike.services.adapters.embedding.networks import Network, TorchModule
 from lookalike.services.records import ModelDefinition, Recipe
 
 DIMENSIONS = 1280
@@ -58,7 +58,7 @@ def _find_weights(package: str) -> Path | None:
 
 def _load(name: str, weights: Path) -> TorchModule:
     # Here, because torch takes more than a second to import and a converted model needs none.
-    from lookalike.services.adapters.efficientnet_torch import Features  # noqa: PLC0415
+    from lookalike.services.adapters.embedding.efficientnet_torch import Features  # noqa: PLC0415
 
     return Features(name, weights)
 

@@ -13,8 +13,8 @@ from uuid import UUID
 import numpy as np
 import qdrant_edge as edge
 
-from lookalike.services.adapters.edge_errors import translated
-from lookalike.services.adapters.edge_schema import config, field_indexes
+from lookalike.services.adapters.edge.errors import translated
+from lookalike.services.adapters.edge.schema import config, field_indexes
 from lookalike.services.records import Hit, Vector
 
 

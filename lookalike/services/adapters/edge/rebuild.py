@@ -1,6 +1,6 @@
 """Builds the search graph of a shard in a process of its own.
 
-`python -m lookalike.services.adapters.edge_rebuild FOLDER PARENT` does the work, at the lowest
+`python -m lookalike.services.adapters.edge.rebuild FOLDER PARENT` does the work, at the lowest
 priority; `rebuild` starts that and waits. Building holds Python's global lock for as long as it
 takes, which would freeze a process that serves pages.
 """
@@ -15,8 +15,8 @@ import sys
 import threading
 from pathlib import Path
 
-from lookalike.services.adapters.edge_folder import sync_tree
-from lookalike.services.adapters.edge_shard import Shard
+from lookalike.services.adapters.edge.folder import sync_tree
+from lookalike.services.adapters.edge.shard import Shard
 from lookalike.services.errors import UnavailableError
 
 POLL_SECONDS = 0.05

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from lookalike.services.adapters.edge_errors import translated
+from lookalike.services.adapters.edge.errors import translated
 
 CURRENT = "current.json"
 EMPTY = bytes(256 * 1024)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import structlog
 
-from lookalike.services.adapters.edge_live import LiveShard
-from lookalike.services.adapters.edge_rebuild import RebuildStoppedError, rebuild
+from lookalike.services.adapters.edge.live import LiveShard
+from lookalike.services.adapters.edge.rebuild import RebuildStoppedError, rebuild
 
 log = structlog.get_logger(__name__)
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import structlog
 
-from lookalike.services.adapters.networks import Network
+from lookalike.services.adapters.embedding.networks import Network
 from lookalike.services.errors import LookalikeError, UnavailableError
 from lookalike.services.records import ModelDefinition, Pixels, Vectors
 
 if TYPE_CHECKING:
-    from lookalike.services.adapters.openvino_runtime import openvino
+    from lookalike.services.adapters.embedding.openvino_runtime import openvino
 
 log = structlog.get_logger(__name__)
 
@@ -87,7 +87,7 @@ class OpenVinoEmbedder:
     def _load(self) -> openvino.CompiledModel:
         try:
             # Here, because it imports OpenVINO, which looking at the models does not need.
-            from lookalike.services.adapters.openvino_cpu import compiled  # noqa: PLC0415
+            from lookalike.services.adapters.embedding.openvino_cpu import compiled  # noqa: PLC0415
 
             return compiled(self._network, self._precision, self._cache_dir)
         except LookalikeError:

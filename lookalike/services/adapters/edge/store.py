@@ -9,12 +9,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
 
-from lookalike.services.adapters.edge_builder import REBUILD_FROM, GraphBuilder
-from lookalike.services.adapters.edge_collection import EdgeCollection
-from lookalike.services.adapters.edge_errors import translated
-from lookalike.services.adapters.edge_folder import ShardFolder
-from lookalike.services.adapters.edge_live import LiveShard
-from lookalike.services.adapters.edge_shard import Shard
+from lookalike.services.adapters.edge.builder import REBUILD_FROM, GraphBuilder
+from lookalike.services.adapters.edge.collection import EdgeCollection
+from lookalike.services.adapters.edge.errors import translated
+from lookalike.services.adapters.edge.folder import ShardFolder
+from lookalike.services.adapters.edge.live import LiveShard
+from lookalike.services.adapters.edge.shard import Shard
 from lookalike.services.errors import BusyError
 from lookalike.services.records import CollectionSpec
 

@@ -11,8 +11,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import structlog
 
-from lookalike.services.adapters.networks import Network
-from lookalike.services.adapters.openvino_runtime import openvino
+from lookalike.services.adapters.embedding.networks import Network
+from lookalike.services.adapters.embedding.openvino_runtime import openvino
 from lookalike.services.records import Recipe
 
 VERSION = 1
