@@ -54,8 +54,8 @@ def _check_origin() -> None:
         return
     site = request.headers.get("Sec-Fetch-Site", "same-origin")
     origin = request.headers.get("Origin")
-    foreign = origin is not None and urlsplit(origin).netloc != request.host
-    if site not in {"same-origin", "none"} or foreign:
+    ours = {None, f"http://{request.host}", f"https://{request.host}"}
+    if site not in {"same-origin", "none"} or origin not in ours:
         raise ForbiddenError("Changes may only be made from Lookalike's own pages or a program.")
 
 
