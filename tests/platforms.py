@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import UUID
 
@@ -196,10 +198,23 @@ def make_world(folder: Path, **settings: Any) -> World:
     """A platform in `folder` with the default settings but these."""
     chosen = Settings(_env_file=None, data_dir=folder, **{"model": "fake", **settings})
     folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "lookalike.db").exists():
+        (folder / "lookalike.db").write_bytes(empty_database())
     db, queue, store = Database(chosen.sql_url), HandQueue(), WatchedStore()
     blobs, embedder = Watched(FolderBlobs(folder / "blobs")), Watched(FakeEmbedder("fake"))
     platform = assemble(chosen, Parts(db, blobs, store, queue, FakeEmbedders(embedder)))
     return World(platform, folder, db, queue, blobs, store, embedder)
+
+
+@cache
+def empty_database() -> bytes:
+    """A database file with all tables and nothing in them, migrated once for all."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "lookalike.db")
+        db = Database(f"sqlite:///{path}")
+        db.migrate()
+        db.close()
+        return path.read_bytes()
 
 
 def small(seed: int = 0, size: tuple[int, int] = (64, 48), **options: Any) -> bytes:
