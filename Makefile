@@ -26,7 +26,7 @@ demo: setup ## Start with sample pictures. IMAGES=folder PORT=8000 DATA=folder
 	@exec $(BIN)/lookalike demo --port $(PORT) --data $(DATA) $(if $(IMAGES),--images "$(IMAGES)")
 
 test: setup ## Run every test that this machine can run
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 
 lint: setup ## ruff, mypy --strict, and the import rule
 	$(BIN)/ruff check .

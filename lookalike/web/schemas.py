@@ -182,7 +182,8 @@ class NewLibrary(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    name: str = Field(pattern=NAME_PATTERN)
+    # Only described here: the service checks it, and its error says what a name may be.
+    name: str = Field(json_schema_extra={"pattern": NAME_PATTERN})
 
 
 def image_of(shown: Shown) -> Image:

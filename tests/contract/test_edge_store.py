@@ -154,10 +154,10 @@ def test_a_rebuild_starts_by_itself_and_keeps_updates_and_searches_going(tmp_pat
 def test_the_graph_finds_what_comparing_with_all_finds(tmp_path):
     with closing(EdgeStore(tmp_path, NEVER)) as store:
         collection = store.open("pictures", WIDE)
-        points = many(9000)  # so many that even half of them are not just compared one by one
+        points = many(9000)  # so many that what the filter leaves is not just compared one by one
         collection.upsert(points)
         assert collection.wait_until_optimized(120)
-        for conditions in ([], [AnyOf(("tags",), ("even",))]):
+        for conditions in ([], [AnyOf(("tags",), ("most",))]):
             right = 0
             for one in points[::180]:
                 asked = VectorQuery("main", [one.vector], (), conditions, limit=10)
