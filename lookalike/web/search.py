@@ -7,7 +7,7 @@ from typing import Annotated
 from uuid import UUID
 
 from flask import Blueprint, render_template, request
-from pydantic import BaseModel, ConfigDict, Field, Json
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Json
 
 from lookalike.services.errors import InvalidRequestError
 from lookalike.services.filters import Filter, Number
@@ -28,6 +28,14 @@ from lookalike.web.uploads import uploads_in
 api = Api("search")
 pages = Blueprint("search", __name__)
 
+
+def _whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+"""An integer as JSON Schema understands it: 5.0 is one."""
+
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Extent = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
 Ids = Annotated[list[UUID], Field(max_length=MAX_EXAMPLES)]
@@ -43,8 +51,8 @@ class SearchBody(BaseModel):
     unlike: Ids = []
     crop: tuple[Fraction, Fraction, Extent, Extent] | None = None
     filter: Filter = Field(default_factory=Filter)
-    limit: int = Field(default=20, ge=1, le=MAX_LIMIT)
-    offset: int = Field(default=0, ge=0, le=MAX_OFFSET)
+    limit: Whole = Field(default=20, ge=1, le=MAX_LIMIT)
+    offset: Whole = Field(default=0, ge=0, le=MAX_OFFSET)
     min_score: Number | None = None
     exact: bool = False
 
@@ -59,6 +67,8 @@ class SearchFields(BaseModel):
 
 class SearchForm(BaseModel):
     """A search by uploaded picture: the picture, and optionally what else is asked, as JSON."""
+
+    model_config = ConfigDict(extra="forbid")
 
     image: FilePart
     query: SearchBody = Field(default_factory=SearchBody)
