@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from lookalike.cli.demo import sample_pictures
@@ -12,10 +13,14 @@ GENERATED = 500
 
 
 def bench_pictures(folder: Path | None, scratch: Path) -> list[Path]:
-    """Paths of the pictures in `folder`, else of the sample set, else of generated ones."""
+    """Paths of the pictures in `folder`, else of the sample set, else of generated ones.
+
+    Of files with the same bytes one is taken: an import does not index the others.
+    """
     folder = folder or sample_pictures(scratch / "sample")
     found = find_pictures([folder])[0] if folder else []
-    return found or generate(scratch / "generated", GENERATED)
+    different = {hashlib.sha256(path.read_bytes()).digest(): path for path in found}
+    return list(different.values()) or generate(scratch / "generated", GENERATED)
 
 
 def generate(folder: Path, count: int) -> list[Path]:
