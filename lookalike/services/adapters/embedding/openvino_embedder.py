@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+SHARES = 2
+"""Parts of a forward pass for each stream, so that one which loses its core to other work for a
+while leaves the rest to the other."""
+
 
 class OpenVinoEmbedder:
     """`ports.Embedder` for one network.
@@ -61,10 +65,10 @@ class OpenVinoEmbedder:
         return _unit(np.concatenate([none, *parts]))
 
     def _forward(self, pictures: Sequence[Pixels]) -> Vectors:
-        batch = self._batch(pictures)
-        request = self._loaded().create_infer_request()
+        model = self._loaded()
         try:
-            return cast(Vectors, request.infer([batch], share_inputs=True)[0])
+            begun = [_begin(model, share) for share in _shares(self._batch(pictures), model)]
+            return np.concatenate([_finish(request) for request in begun])
         except RuntimeError as error:
             raise self._unavailable("could not compute") from error
 
@@ -103,6 +107,23 @@ class OpenVinoEmbedder:
             "installed whole.",
             model=name,
         )
+
+
+def _shares(batch: Pixels, model: openvino.CompiledModel) -> list[Pixels]:
+    """The batch in as many parts as the model computes side by side, none of them empty."""
+    count = model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
+    return np.array_split(batch, min(len(batch), SHARES * count))
+
+
+def _begin(model: openvino.CompiledModel, share: Pixels) -> openvino.InferRequest:
+    request = model.create_infer_request()
+    request.start_async([share], share_inputs=True)
+    return request
+
+
+def _finish(request: openvino.InferRequest) -> Vectors:
+    request.wait()
+    return cast(Vectors, request.results[0])
 
 
 def _unit(vectors: Vectors) -> Vectors:
