@@ -98,7 +98,7 @@ class Transfer:
         self._tags = tags
         self._on_progress = on_progress
         self._stopped = stopped
-        self._pending: dict[str, str] = {}
+        self._pending: dict[str, list[str]] = {}
         self._progressed = time.monotonic()
         self.outcome = Outcome()
 
@@ -149,10 +149,10 @@ class Transfer:
             self.outcome.failures.append(Failed(str(path), result["code"], result["message"]))
             return
         self.outcome.duplicates += result["duplicate"]
-        if result["state"] == "indexed" or result["id"] in self._pending:
+        if result["state"] == "indexed":
             self.outcome.indexed += 1
         else:
-            self._pending[result["id"]] = str(path)
+            self._pending.setdefault(result["id"], []).append(str(path))
 
     def _watch(self, most: int) -> None:
         """Wait until at most `most` pictures are pending."""
@@ -178,14 +178,16 @@ class Transfer:
     def _settle(self, picture_id: str, image: dict[str, Any] | None) -> None:
         if image is not None and image["state"] == "pending":
             return
-        path = self._pending.pop(picture_id)
+        files = self._pending.pop(picture_id)
         if image is None:
-            self.outcome.failures.append(Failed(path, "not_found", "Removed while waiting."))
+            self._fail(files, "not_found", "Removed while waiting.")
         elif image["state"] == "failed":
-            error = image["error"]
-            self.outcome.failures.append(Failed(path, error["code"], error["message"]))
+            self._fail(files, image["error"]["code"], image["error"]["message"])
         else:
-            self.outcome.indexed += 1
+            self.outcome.indexed += len(files)
+
+    def _fail(self, files: list[str], code: str, message: str) -> None:
+        self.outcome.failures += [Failed(file, code, message) for file in files]
 
     def _moved(self) -> None:
         self._progressed = time.monotonic()
