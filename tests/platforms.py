@@ -23,6 +23,7 @@ from lookalike.services.models import State
 from lookalike.services.pictures import Shown
 from lookalike.services.ports import VectorQuery
 from lookalike.services.records import CollectionSpec
+from lookalike.services.search import Answer, SearchRequest
 from lookalike.services.settings import Settings
 from tests.factories import picture
 from tests.fake_embedder import FakeEmbedder, FakeEmbedders
@@ -156,6 +157,10 @@ class World:
     def scenes(self, count: int, **options: Any) -> list[UUID]:
         """So many different pictures, indexed."""
         return self.indexed(*(small(seed) for seed in range(count)), **options)
+
+    def search(self, **request: Any) -> Answer:
+        """The answer to this search."""
+        return self.platform.search.search(SearchRequest(**request))
 
     def show(self, picture_id: UUID) -> Shown:
         """The picture as the services show it."""

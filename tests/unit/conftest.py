@@ -6,9 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from lookalike.services.db import Database
 from tests.platforms import World, empty_database, make_world
+
+# The same examples in every run, and no time limit on a machine that is busy.
+settings.register_profile("steady", derandomize=True, deadline=None)
+settings.load_profile("steady")
 
 
 @pytest.fixture

@@ -4,34 +4,24 @@ from __future__ import annotations
 
 from io import BytesIO
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from lookalike.services.errors import (
-    BlobMissingError,
-    InvalidRequestError,
-    NotAnImageError,
-    NotFoundError,
-    TruncatedError,
     UnavailableError,
 )
 from lookalike.services.filters import Filter
 from lookalike.services.records import target
-from lookalike.services.search import Answer, SearchRequest
 from tests.factories import ODD
 from tests.platforms import OUTAGE, World, small
 from tests.scenes import saved, scene
 
 
-def ask(world: World, **request: Any) -> Answer:
-    return world.platform.search.search(SearchRequest(**request))
-
-
 def found(world: World, **request: Any) -> list[UUID]:
-    return [one.shown.picture.id for one in ask(world, **request).results]
+    return [one.shown.picture.id for one in world.search(**request).results]
 
 
 def scores(world: World, ids: list[UUID], wanted: np.ndarray) -> dict[UUID, float]:
@@ -56,7 +46,7 @@ def side_by_side(*seeds: int) -> bytes:
 
 def test_neighbours_of_a_stored_picture_come_best_first_without_itself(world: World):
     ids = world.scenes(8)
-    answer = ask(world, like=[ids[0]])
+    answer = world.search(like=[ids[0]])
     wanted = world.vectors.vectors(ids[:1])[ids[0]]
     assert [one.shown.picture.id for one in answer.results] == ranked(world, ids[1:], wanted)
     expected = scores(world, ids, wanted)
@@ -66,7 +56,7 @@ def test_neighbours_of_a_stored_picture_come_best_first_without_itself(world: Wo
 
 def test_the_answer_says_which_index_and_model_made_it(world: World):
     ids = world.scenes(2)
-    answer = ask(world, like=ids[:1])
+    answer = world.search(like=ids[:1])
     assert answer.index_id == world.platform.indexes.live().id
     assert answer.model == "fake"
     assert answer.took_ms > 0
@@ -88,7 +78,7 @@ def test_dislikes_alone_find_what_is_least_alike(world: World):
 
 def test_an_uploaded_picture_finds_the_same_picture_first(world: World):
     ids = world.scenes(5)
-    answer = ask(world, picture=BytesIO(small(3)))
+    answer = world.search(picture=BytesIO(small(3)))
     assert answer.results[0].shown.picture.id == ids[3]
     assert answer.results[0].score == pytest.approx(1, abs=1e-3)
     assert len(answer.results) == 5
@@ -105,7 +95,7 @@ def test_an_upload_and_stored_examples_go_together(world: World):
 def test_nothing_of_an_upload_is_kept(world: World):
     world.scenes(2)
     before = world.blob_names()
-    ask(world, picture=BytesIO(small(9)))
+    world.search(picture=BytesIO(small(9)))
     assert world.blob_names() == before
     assert sum(world.platform.pictures.counts().values()) == 2
 
@@ -113,7 +103,7 @@ def test_nothing_of_an_upload_is_kept(world: World):
 @pytest.mark.parametrize(("place", "box"), [(0, (0, 0, 0.5, 1)), (1, (0.5, 0, 0.5, 1))])
 def test_a_part_of_an_upload_is_searched_alone(world: World, place: int, box):
     ids = world.indexed(*(side_by_side(seed) for seed in range(6)))
-    answer = ask(world, picture=BytesIO(side_by_side(2, 4)), crop=box)
+    answer = world.search(picture=BytesIO(side_by_side(2, 4)), crop=box)
     assert answer.results[0].shown.picture.id == ids[(2, 4)[place]]
     assert answer.results[0].score == pytest.approx(1, abs=1e-3)
 
@@ -121,7 +111,7 @@ def test_a_part_of_an_upload_is_searched_alone(world: World, place: int, box):
 def test_a_part_of_a_stored_picture_is_searched_alone_without_that_picture(world: World):
     ids = world.indexed(*(side_by_side(seed) for seed in range(6)))
     [both] = world.indexed(side_by_side(1, 5))
-    answer = ask(world, like=[both], crop=(0.5, 0, 0.5, 1))
+    answer = world.search(like=[both], crop=(0.5, 0, 0.5, 1))
     assert answer.results[0].shown.picture.id == ids[5]
     assert answer.results[0].score == pytest.approx(1, abs=1e-3)
     assert both not in [one.shown.picture.id for one in answer.results]
@@ -129,8 +119,8 @@ def test_a_part_of_a_stored_picture_is_searched_alone_without_that_picture(world
 
 def test_the_whole_as_a_part_is_the_whole(world: World):
     ids = world.scenes(5)
-    whole = ask(world, like=ids[:1])
-    same = ask(world, like=ids[:1], crop=(0, 0, 1, 1))
+    whole = world.search(like=ids[:1])
+    same = world.search(like=ids[:1], crop=(0, 0, 1, 1))
     assert [one.shown.picture.id for one in same.results] == [
         one.shown.picture.id for one in whole.results
     ]
@@ -172,9 +162,9 @@ def test_pages_of_results_follow_each_other_without_gaps(world: World):
 
 def test_the_lowest_score_asked_for_is_included(world: World):
     ids = world.scenes(6)
-    answer = ask(world, like=ids[:1])
+    answer = world.search(like=ids[:1])
     third = answer.results[2].score
-    assert len(ask(world, like=ids[:1], min_score=third).results) == 3
+    assert len(world.search(like=ids[:1], min_score=third).results) == 3
     assert found(world, like=ids[:1], min_score=1.01) == []
 
 
@@ -212,88 +202,3 @@ def test_pictures_that_wait_or_failed_are_not_found(world: World):
 
 def test_an_empty_library_has_no_neighbours(world: World):
     assert found(world, picture=BytesIO(small())) == []
-
-
-@pytest.mark.parametrize("role", ["like", "unlike"])
-def test_an_unknown_example_is_not_found(world: World, role: str):
-    unknown = uuid4()
-    with pytest.raises(NotFoundError) as caught:
-        ask(world, **{role: [unknown]})
-    assert caught.value.details == {"id": str(unknown)}
-
-
-@pytest.mark.parametrize(
-    ("data", "state"), [(small(), "pending"), (ODD["jpeg_truncated"].data, "failed")]
-)
-def test_an_example_without_a_vector_says_how_it_stands(world: World, data: bytes, state: str):
-    [picture_id] = world.add(data)
-    if state == "failed":
-        world.work()
-    with pytest.raises(InvalidRequestError, match=f"'0.jpg' is {state}") as caught:
-        ask(world, like=[picture_id])
-    assert caught.value.details == {"id": str(picture_id), "state": state}
-
-
-def test_an_unknown_library_is_not_found(world: World):
-    with pytest.raises(NotFoundError, match="attic"):
-        ask(world, picture=BytesIO(small()), library="attic")
-
-
-def test_nothing_to_search_with_is_refused(world: World):
-    with pytest.raises(InvalidRequestError, match="Nothing to search with") as caught:
-        ask(world)
-    assert caught.value.details == {"field": "like"}
-
-
-def test_a_crop_needs_one_picture(world: World):
-    ids = world.scenes(2)
-    for examples in ({"like": ids}, {"unlike": ids[:1]}):
-        with pytest.raises(InvalidRequestError, match="crop") as caught:
-            ask(world, crop=(0, 0, 1, 1), **examples)
-        assert caught.value.details == {"field": "crop"}
-
-
-@pytest.mark.parametrize(
-    "box",
-    [
-        (0, 0, 0, 1),
-        (0, 0, 1, 0),
-        (0.5, 0, 0.6, 1),
-        (0, 0.9, 1, 0.2),
-        (-0.1, 0, 1, 1),
-        (1, 1, 1, 1),
-        (0, 0, float("nan"), 1),
-    ],
-)
-def test_a_crop_outside_the_picture_or_empty_is_refused(world: World, box):
-    with pytest.raises(InvalidRequestError) as caught:
-        ask(world, picture=BytesIO(small()), crop=box)
-    assert caught.value.details == {"field": "crop"}
-
-
-def test_the_same_picture_cannot_be_liked_and_not(world: World):
-    ids = world.scenes(2)
-    with pytest.raises(InvalidRequestError) as caught:
-        ask(world, like=ids, unlike=ids[1:])
-    assert caught.value.details == {"field": "unlike"}
-
-
-def test_an_upload_that_is_no_picture_is_refused_like_at_the_door(world: World):
-    with pytest.raises(NotAnImageError):
-        ask(world, picture=BytesIO(b"text"))
-    with pytest.raises(TruncatedError):
-        ask(world, picture=BytesIO(ODD["jpeg_truncated"].data))
-
-
-@pytest.mark.parametrize("part", ["vectors", "embedder"])
-def test_a_part_that_is_down_makes_search_unavailable(world: World, part: str):
-    getattr(world, part).failure = OUTAGE
-    with pytest.raises(UnavailableError):
-        ask(world, picture=BytesIO(small()))
-
-
-def test_a_crop_of_a_picture_whose_file_is_lost_says_so(world: World):
-    [picture_id] = world.indexed(small())
-    world.lose_original(picture_id)
-    with pytest.raises(BlobMissingError):
-        ask(world, like=[picture_id], crop=(0, 0, 1, 1))
