@@ -22,6 +22,7 @@ def register(app: Celery, platform: Platform) -> None:
 
     app.task(
         name=INDEX_TASK,
+        shared=False,  # it belongs to this platform, not to every Celery app of the process
         autoretry_for=(UnavailableError,),
         retry_backoff=True,
         retry_backoff_max=60,
