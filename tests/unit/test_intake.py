@@ -161,6 +161,14 @@ def test_a_file_beyond_the_limit_is_refused_alone(tmp_path: Path):
     world.platform.close()
 
 
+def test_the_limits_are_those_of_the_settings(tmp_path: Path):
+    world = make_world(tmp_path, max_megapixels=1, min_side=50)
+    outcomes = world.offer(small(1, (1200, 1000)), small(1, (64, 48)), small(1, (1000, 1000)))
+    told = [one.error.code if isinstance(one, Rejected) else one.state for one in outcomes]
+    assert told == ["too_many_pixels", "too_small", State.PENDING]
+    world.platform.close()
+
+
 def test_many_at_once_offering_the_same_picture_make_one(world: World):
     with ThreadPoolExecutor(6) as pool:
         ids = list(pool.map(lambda _: world.add(small())[0], range(12)))

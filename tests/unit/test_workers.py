@@ -1,0 +1,49 @@
+"""The worker's task: it indexes, and it comes back after an outage."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+from celery import Task
+
+from lookalike.services.broker import INDEX_TASK
+from lookalike.services.models import State
+from lookalike.workers.app import create_app
+from tests.platforms import OUTAGE, World, small
+
+
+@pytest.fixture
+def index(world: World) -> Task:
+    """The task, to be carried out here and now."""
+    return create_app(world.platform).tasks[INDEX_TASK]
+
+
+def fail_once(world: World, error: Exception) -> None:
+    def fail() -> None:
+        raise error
+
+    world.vectors.before["upsert"] = fail
+
+
+def test_a_task_indexes_the_pictures_that_it_names(world: World, index: Task):
+    first, second, other = world.add(small(1), small(2), small(3))
+    result = index.apply(args=[[str(first), str(second), str(uuid4())]])
+    assert result.successful()
+    states = [world.state(one) for one in (first, second, other)]
+    assert states == [State.INDEXED, State.INDEXED, State.PENDING]
+
+
+def test_an_outage_is_tried_again(world: World, index: Task):
+    [picture_id] = world.add(small())
+    fail_once(world, OUTAGE)
+    index.apply(args=[[str(picture_id)]])
+    assert world.state(picture_id) == State.INDEXED
+
+
+def test_a_mistake_of_ours_is_not(world: World, index: Task):
+    [picture_id] = world.add(small())
+    fail_once(world, RuntimeError("a bug"))
+    result = index.apply(args=[[str(picture_id)]])
+    assert isinstance(result.result, RuntimeError)
+    assert world.state(picture_id) == State.PENDING
