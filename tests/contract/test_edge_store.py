@@ -16,7 +16,7 @@ from uuid import UUID
 import pytest
 from structlog.testing import capture_logs
 
-from lookalike.services.adapters.edge import builder
+from lookalike.services.adapters.edge import builder, rebuild
 from lookalike.services.adapters.edge.store import EdgeStore
 from lookalike.services.errors import BusyError, UnavailableError
 from lookalike.services.filters import AnyOf
@@ -32,12 +32,17 @@ def shards(root: Path) -> list[str]:
 
 
 def rebuilds(pid: int) -> list[int]:
-    """Process ids of the rebuilds that a process has under way."""
-    return [int(each) for task in Path(f"/proc/{pid}/task").iterdir() for each in _children(task)]
+    """Process ids of the rebuilds that a process has under way; it may have other children."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    children = [int(each) for task in tasks for each in (task / "children").read_text().split()]
+    return [child for child in children if rebuild.__name__ in _command(child)]
 
 
-def _children(task: Path) -> list[str]:
-    return (task / "children").read_text().split()
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except FileNotFoundError:  # it has ended since
+        return ""
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 30) -> None:
