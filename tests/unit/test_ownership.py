@@ -160,3 +160,9 @@ def test_those_who_only_ask_are_never_taken_for_owners(tmp_path: Path):
     for asker in askers:
         asker.result()
     assert {owner.pid for owner in seen if owner} <= {os.getpid(), UNKNOWN}
+
+
+def test_many_who_ask_at_once_do_not_take_each_other_for_the_owner(tmp_path: Path):
+    Ownership(tmp_path, "test").release()
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(owner_of, [tmp_path] * 800)) == {None}

@@ -139,6 +139,15 @@ def test_a_change_that_ends_between_recording_and_settling_is_not_lost(world: Wo
     assert is_settled(world)
 
 
+def test_a_change_that_is_overtaken_while_it_is_written_does_not_win(world: World):
+    [picture_id] = world.indexed(small(), tags=["old"])
+    world.vectors.before["set_payload"] = lambda: retag(world, picture_id)
+    world.platform.pictures.change(picture_id, Changes(tags=["overtaken"]))
+    assert world.show(picture_id).picture.tags == ("new",)
+    assert world.matches(picture_id, tags={"any": ["new"], "none": ["overtaken"]})
+    assert is_settled(world)
+
+
 def test_an_upload_racing_with_a_removal_of_the_same_bytes_never_loses_the_file(world: World):
     for _ in range(12):
         [present] = world.add(small())
