@@ -107,7 +107,7 @@ def _note(outcome: Outcome) -> str:
 def _summary(outcome: Outcome) -> str:
     parts = [f"{outcome.indexed} indexed"]
     if outcome.duplicates:
-        parts.append(f"{outcome.duplicates} of them were there already")
+        parts.append(f"{outcome.duplicates} of them duplicates")
     parts.append(f"{len(outcome.failures)} failed")
     if outcome.skipped:
         parts.append(f"{outcome.skipped} other files passed over")
