@@ -14,7 +14,8 @@ from lookalike.services.errors import (
     UnavailableError,
 )
 from lookalike.services.filters import Filter
-from lookalike.services.records import target
+from lookalike.services.ports import VectorQuery
+from lookalike.services.records import Hit, target
 from tests.factories import ODD
 from tests.platforms import OUTAGE, World, small
 from tests.scenes import saved, scene
@@ -168,9 +169,18 @@ def test_the_lowest_score_asked_for_is_included(world: World):
     assert found(world, like=ids[:1], min_score=1.01) == []
 
 
-def test_exact_searches_agree(world: World):
+def test_exactness_is_asked_of_the_vectors_only_when_it_is_asked_for(world: World, monkeypatch):
     ids = world.scenes(6)
+    asked: list[bool] = []
+    search = world.vectors.inner.search
+
+    def watched(query: VectorQuery) -> list[Hit]:
+        asked.append(query.exact)
+        return search(query)
+
+    monkeypatch.setattr(world.vectors.inner, "search", watched)
     assert found(world, like=ids[:1], exact=True) == found(world, like=ids[:1])
+    assert asked == [True, False]
 
 
 def test_another_librarys_pictures_are_never_shown(world: World):
