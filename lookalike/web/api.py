@@ -13,8 +13,11 @@ from typing import Any, TypeVar, get_origin
 from flask import Blueprint, Response, jsonify, request
 from pydantic import BaseModel, ValidationError
 
-from lookalike.services.errors import InvalidRequestError
+from lookalike.services.errors import InvalidRequestError, TooLargeError
 from lookalike.services.filters import invalid_request
+
+MAX_JSON_BYTES = 1024 * 1024
+"""A JSON body is held in memory as a whole, unlike the files of an upload."""
 
 View = Callable[..., Any]
 M = TypeVar("M", bound=BaseModel)
@@ -120,9 +123,14 @@ def read_query(model: type[M]) -> M:
 
 
 def read_body(model: type[M]) -> M:
-    """The JSON body as `model`. Raises InvalidRequestError."""
+    """The JSON body as `model`. Raises InvalidRequestError, TooLargeError."""
     if not request.is_json:
         raise InvalidRequestError("Send the body as JSON, with Content-Type: application/json.")
+    if (request.content_length or 0) > MAX_JSON_BYTES:
+        raise TooLargeError(
+            "The JSON body is too large. Nothing that can be asked takes more than a megabyte.",
+            max_bytes=MAX_JSON_BYTES,
+        )
     try:
         return model.model_validate_json(request.get_data())
     except ValidationError as error:

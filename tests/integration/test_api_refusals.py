@@ -91,6 +91,12 @@ def test_other_methods_are_told_which_ones_there_are(client: FlaskClient):
     assert {"GET", "POST"} <= {one.strip() for one in allowed.split(",")}
 
 
+def test_a_json_body_is_bounded_long_before_it_fills_memory(client: FlaskClient):
+    body = b'{"like": ["' + b"x" * 1024 * 1024 + b'"]}'
+    answer = client.post("/api/v1/search", data=body, content_type="application/json")
+    assert (answer.status_code, answer.json["error"]["code"]) == (413, "too_large")
+
+
 @pytest.mark.parametrize("fields", [[], ["picture"], ["image", "image"], ["image", "other"]])
 def test_a_search_by_upload_takes_exactly_one_picture(client: FlaskClient, fields: list[str]):
     parts = MultiDict((field, (BytesIO(small()), "a.jpg")) for field in fields)
