@@ -11,6 +11,7 @@ from PIL import Image
 from lookalike.services.errors import PictureError
 from tests.factories import BAD_NAMES, GOOD_NAMES, ODD, picture, scene
 
+NOT_OF_THE_FILE = {"too_large", "blob_missing", "internal"}
 CODES = {error.code for error in PictureError.__subclasses__()}
 
 
@@ -34,5 +35,9 @@ def test_pictures_come_in_the_format_and_size_asked_for(kind: str):
 def test_odd_files_are_built_once_and_know_their_end():
     assert ODD["png"] is ODD["png"]
     assert {name for name in ODD if ODD[name].expect is None} == set(GOOD_NAMES)
-    assert {ODD[name].expect for name in BAD_NAMES} == CODES - {"too_large", "blob_missing", "internal"}
+    assert {ODD[name].expect for name in BAD_NAMES} == CODES - {
+        "too_large",
+        "blob_missing",
+        "internal",
+    }
     assert {ODD[name].stage for name in BAD_NAMES} == {"inspect", "decode"}
