@@ -98,7 +98,7 @@ def identify(head: bytes) -> str:
     are not read and NotAnImageError for everything else; both say what the file looks like.
     """
     if not head:
-        raise EmptyFileError("The file is empty.")
+        raise EmptyFileError("The file is empty. Choose the picture again; its copy was cut short.")
     name = _readable(head)
     if name is None:
         raise _refusal(head)
