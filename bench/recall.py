@@ -32,6 +32,7 @@ from lookalike.services.records import (
 NEIGHBOURS = 8
 FOUND = 10
 QUERIES = 200
+WARM_UP = 20
 SLICE = 1_000
 OPTIMIZE_SECONDS = 900.0
 TIE = 1e-6
@@ -158,6 +159,8 @@ def _measure(
     collection: VectorCollection, shape: Shape, vectors: Vectors, chosen: Sequence[int]
 ) -> Measured:
     queries = [_query(shape, int(row), vectors) for row in chosen]
+    for query in queries[:WARM_UP]:
+        collection.search(query)
     found, times = zip(*[_timed(collection, query) for query in queries], strict=True)
     exact = [collection.search(replace(query, exact=True)) for query in queries]
     recall = statistics.mean(map(_recall, found, exact))

@@ -14,6 +14,7 @@ import numpy as np
 import qdrant_edge as edge
 
 from lookalike.services.adapters.edge.errors import translated
+from lookalike.services.adapters.edge.folder import sync_tree
 from lookalike.services.adapters.edge.schema import config, field_indexes
 from lookalike.services.records import Hit, Vector
 
@@ -21,7 +22,8 @@ from lookalike.services.records import Hit, Vector
 class Shard:
     """A folder of points. Every method raises UnavailableError when the engine fails."""
 
-    def __init__(self, engine: edge.EdgeShard) -> None:
+    def __init__(self, path: Path, engine: edge.EdgeShard) -> None:
+        self.path = path
         self._engine = engine
 
     @classmethod
@@ -29,7 +31,7 @@ class Shard:
     def create(cls, path: Path, dimensions: int) -> Shard:
         """Make a shard in the new folder `path`, its payload fields indexed."""
         path.mkdir(parents=True)
-        shard = cls(edge.EdgeShard.create(str(path), config(dimensions)))
+        shard = cls(path, edge.EdgeShard.create(str(path), config(dimensions)))
         for operation in field_indexes():
             shard._engine.update(operation)
         return shard
@@ -42,7 +44,7 @@ class Shard:
         Given `dimensions`, fails if its vectors are of another length.
         """
         wanted = None if dimensions is None else config(dimensions)
-        return cls(edge.EdgeShard.load(str(path), wanted))
+        return cls(path, edge.EdgeShard.load(str(path), wanted))
 
     @translated("storing vectors")
     def upsert(self, points: Sequence[edge.Point]) -> None:
@@ -100,7 +102,12 @@ class Shard:
 
     @translated("writing to disk")
     def flush(self) -> None:
-        """Write everything to disk, so that the write-ahead log can be cut."""
+        """Write everything to disk, so that the write-ahead log can be cut.
+
+        Nobody may change points meanwhile. Most is written before the engine is asked to, since
+        the engine would keep Python's global lock while it waits for the disk.
+        """
+        sync_tree(self.path)
         self._engine.flush()
 
     @translated("building the search graph")
@@ -110,7 +117,8 @@ class Shard:
 
     @translated("closing a collection")
     def close(self) -> None:
-        """Release files."""
+        """Release files. Writes to disk first, as `flush` does."""
+        sync_tree(self.path)
         self._engine.close()
 
 
