@@ -87,8 +87,7 @@ class GraphBuilder:
         """Rebuild if it is time; return the seconds until to look again, None for no need."""
         if (wait := self._retry_at - time.monotonic()) > 0:
             return wait
-        if self._is_due():
-            self._rebuild()
+        self._rebuild_if_due()
         if self._waiting and self._live.changes:
             return 0.0
         return QUIET_SECONDS if self._live.changes >= self._rebuild_from else None
@@ -102,10 +101,11 @@ class GraphBuilder:
         points = self._live.read(lambda shard: shard.size())
         return changes >= max(self._rebuild_from, share * points)
 
-    def _rebuild(self) -> None:
+    def _rebuild_if_due(self) -> None:
         try:
-            self._live.rebuild(self._build)
-            self._failures = 0
+            if self._is_due():
+                self._live.rebuild(self._build)
+                self._failures = 0
         except RebuildStoppedError:
             return
         except Exception as error:  # whatever it was, searching goes on without the graph

@@ -54,7 +54,9 @@ class LiveShard:
             self.read(call)
             self.changes += len(ids)
             self.updated_at = time.monotonic()
-            self._flush_after(len(ids))
+            self._unflushed += len(ids)
+            if self._unflushed >= FLUSH_EVERY:
+                self._flush()
 
     def rebuild(self, build: Callable[[Path], None]) -> None:
         """Put a copy in force whose graph `build` has built, given its folder.
@@ -84,15 +86,13 @@ class LiveShard:
             finally:
                 self._shard.close()
 
-    def _flush_after(self, updates: int) -> None:
-        self._unflushed += updates
-        if self._unflushed >= FLUSH_EVERY:
-            self._shard.flush()
-            self._unflushed = 0
+    def _flush(self) -> None:
+        self._shard.flush()
+        self._unflushed = 0
 
     def _copy_to(self, path: Path) -> None:
         with self._updating:
-            self._shard.flush()
+            self._flush()
             copy_tree(self._shard.path, path)
             self._touched = set()
 

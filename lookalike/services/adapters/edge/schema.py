@@ -19,7 +19,7 @@ LINKS = 32
 
 Chosen by recall@10 without a filter and with a tag of 20% of the points, on 50,000 vectors grown
 from the embeddings of 542 real photographs (tight groups, hard to leave): 0.987 and 0.993 with
-16 links, 0.989 and 0.997 with 24, 0.994 and 0.999 with 32, at the same search time.
+16 links, 0.989 and 0.997 with 24, 0.994 and 0.999 with 32, in much the same time.
 """
 
 CANDIDATES = 100
