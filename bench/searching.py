@@ -90,6 +90,7 @@ def _row(number: int) -> Picture:
         height=240,
         filename=f"{number}.jpg",
         attributes={},
+        tag_rows=[],
         added_at=now(),
     )
 

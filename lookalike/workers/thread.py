@@ -9,17 +9,17 @@ from celery.worker import WorkController, state
 
 
 class WorkerThread:
-    """Works on the app's queue, one task at a time, until stopped."""
+    """Works on the app's queue until stopped."""
 
     def __init__(self, app: Celery) -> None:
         app.set_default()  # the pool's threads find the app through this; else results vanish
         self._controller = WorkController(
             app=app,
             hostname="embedded@localhost",
-            # One task after the other: the forward pass uses every core by itself. A pool of
-            # threads, not solo, so that the worker answers pings while it works.
+            # Two tasks at once: while one is recorded, the other keeps the cores computing. A pool
+            # of threads, not solo, so that the worker answers pings while it works.
             pool="threads",
-            concurrency=1,
+            concurrency=2,
             loglevel="WARNING",
             without_gossip=True,
             without_mingle=True,
@@ -32,7 +32,7 @@ class WorkerThread:
         self._thread.start()
 
     def stop(self, timeout: float) -> bool:
-        """Finish the task in hand and end; whether it did within `timeout` seconds."""
+        """Finish the tasks in hand and end; whether it did within `timeout` seconds."""
         state.should_stop = 0
         self._thread.join(timeout)
         return not self._thread.is_alive()
