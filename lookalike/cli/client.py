@@ -64,10 +64,6 @@ class Client:
         """See `GET /status`."""
         return self._call("GET", "/status")
 
-    def models(self) -> Any:
-        """See `GET /models`."""
-        return self._call("GET", "/models")
-
     def _call(self, method: str, path: str, **request: Any) -> Any:
         try:
             response = self._http.request(method, f"/api/v1{path}", **request)

@@ -10,6 +10,7 @@ from lookalike.cli.options import data_option, json_option, read_settings
 from lookalike.cli.output import print_json, print_table
 from lookalike.services.bootstrap import embedders_of
 from lookalike.services.records import ModelAvailability
+from lookalike.web.schemas import ModelsAnswer, model_of
 
 
 @click.command()
@@ -19,21 +20,10 @@ def models(data: Path | None, as_json: bool) -> None:
     """List the models. Choose one for a new data folder with LOOKALIKE_MODEL."""
     available = embedders_of(read_settings(data_dir=data)).available()
     if as_json:
-        print_json({"models": [_as_json(one) for one in available]})
+        answer = ModelsAnswer(models=[model_of(one) for one in available])
+        print_json(answer.model_dump(mode="json"))
     else:
         print_table(("model", "dimensions", "recipe", "weights", ""), map(_row, available))
-
-
-def _as_json(one: ModelAvailability) -> dict[str, object]:
-    definition = one.definition
-    return {
-        "name": definition.name,
-        "dimensions": definition.dimensions,
-        "distance": definition.distance,
-        "recipe": str(definition.recipe),
-        "weights": one.weights,
-        "hint": one.hint,
-    }
 
 
 def _row(one: ModelAvailability) -> tuple[str, ...]:

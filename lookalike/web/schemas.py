@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from lookalike.services.libraries import NAME_PATTERN
 from lookalike.services.models import State
 from lookalike.services.pictures import Shown
-from lookalike.services.records import Distance, Scalar, Weights
+from lookalike.services.records import Distance, ModelAvailability, Scalar, Weights
 
 
 class ErrorBody(BaseModel):
@@ -212,4 +212,17 @@ def image_of(shown: Shown) -> Image:
             thumbnail=f"{api}/thumbnail",
             similar=f"{api}/similar",
         ),
+    )
+
+
+def model_of(available: ModelAvailability) -> ModelAnswer:
+    """The API's view of a model."""
+    definition = available.definition
+    return ModelAnswer(
+        name=definition.name,
+        dimensions=definition.dimensions,
+        distance=definition.distance,
+        recipe=str(definition.recipe),
+        weights=available.weights,
+        hint=available.hint,
     )
