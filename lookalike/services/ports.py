@@ -6,7 +6,7 @@ library's errors: whatever goes wrong with the part itself is raised as `Unavail
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -110,6 +110,14 @@ class VectorCollection(Protocol):
         """Stored vectors by id; ids that are not here are left out."""
         ...
 
+    def scan(self) -> Iterator[Sequence[StoredPayload]]:
+        """Every point's id and payload, in slices of bounded size, in no particular order.
+
+        A point that is there throughout is given once; one that comes or goes meanwhile may be
+        given or not.
+        """
+        ...
+
     def count(self, library: str | None = None) -> int:
         """How many points there are, exactly, in one library or in all."""
         ...
@@ -149,6 +157,22 @@ class VectorStore(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class StoredPayload:
+    """What a collection knows about a point; `payload` is None when it cannot be understood."""
+
+    id: UUID
+    payload: Payload | None
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """A file in a blob store: its key and its size in bytes."""
+
+    key: str
+    size: int
+
+
 class BlobStore(Protocol):
     """Keeps files by key. Keys are relative paths of letters, digits, `.`, `-`, `_` and `/`."""
 
@@ -177,6 +201,13 @@ class BlobStore(Protocol):
 
     def delete(self, key: str) -> None:
         """Remove the file; nothing happens if it is not there."""
+        ...
+
+    def list(self, prefix: str) -> Iterator[Blob]:
+        """Every file whose key begins with the folder `prefix` (`originals/`), in any order.
+
+        One that comes or goes meanwhile may be given or not. Half-written files are not given.
+        """
         ...
 
 

@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 MEBIBYTE = 1024 * 1024
@@ -76,12 +76,92 @@ class Settings(BaseSettings):
     ] = 16
     database_url: Annotated[
         str,
-        Field(description="SQLAlchemy URL. Empty means SQLite in the data folder."),
+        Field(
+            description="Database, such as postgresql://lookalike:secret@postgres/lookalike. "
+            "Empty means SQLite in the data folder."
+        ),
     ] = ""
     broker_url: Annotated[
         str,
-        Field(description="Celery broker. memory://localhost/ keeps the queue in this process."),
+        Field(
+            description="Celery broker, such as redis://:secret@valkey:6379/0. With one, web and "
+            "workers are processes of their own, and DATABASE_URL and QDRANT_URL must name "
+            "servers too. memory://localhost/ keeps the queue in this process."
+        ),
     ] = "memory://localhost/"
+    qdrant_url: Annotated[
+        str,
+        Field(
+            description="Qdrant server, such as http://qdrant:6333. Empty means the same engine in "
+            "this process, with its files in the data folder."
+        ),
+    ] = ""
+    qdrant_api_key: Annotated[
+        SecretStr, Field(description="Key that the Qdrant server asks for.")
+    ] = SecretStr("")
+    qdrant_shards: Annotated[
+        int,
+        Field(
+            ge=1,
+            description="Shards of a new collection. As many as the cluster will have nodes, or a "
+            "multiple: they can be moved later, not split.",
+        ),
+    ] = 1
+    qdrant_replicas: Annotated[
+        int,
+        Field(
+            ge=1,
+            description="Copies of each shard of a new collection, on different nodes. With 2, "
+            "searches go on while one node is down.",
+        ),
+    ] = 1
+    qdrant_write_consistency: Annotated[
+        int,
+        Field(ge=1, description="Copies that must have a write before it counts as done."),
+    ] = 1
+    qdrant_quantization: Annotated[
+        str,
+        Field(
+            pattern="^(none|int8|binary|turbo)$",
+            description="How a new collection keeps its vectors in memory: none (float32), int8 (a "
+            "quarter) or binary (1/32), both rescored with the full vectors, or turbo where the "
+            "server has it.",
+        ),
+    ] = "none"
+    qdrant_on_disk: Annotated[
+        bool,
+        Field(
+            description="Keep full vectors of new collections on disk, not in memory. For more "
+            "vectors than memory holds, best with a quantization."
+        ),
+    ] = False
+    qdrant_search_seconds: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=60,
+            description="Longest wait for the answer to a search. After that it is refused (503), "
+            "so that a slow server does not hold every web thread.",
+        ),
+    ] = 1.5
+    qdrant_write_seconds: Annotated[
+        float,
+        Field(gt=0, le=600, description="Longest wait for the server to have stored a batch."),
+    ] = 30
+    blob_url: Annotated[
+        str,
+        Field(
+            description="Where pictures are kept: s3://bucket or s3://bucket/folder, or the path "
+            "of a folder that every process sees. Empty means the folder blobs in the data folder."
+        ),
+    ] = ""
+    s3_endpoint: Annotated[
+        str,
+        Field(description="Address of an S3 server that is not Amazon's, such as http://s3:9000."),
+    ] = ""
+    s3_region: Annotated[str, Field(description="Region of the S3 bucket.")] = "us-east-1"
+    s3_access_key: Annotated[str, Field(description="Name of the S3 key.")] = ""
+    s3_secret_key: Annotated[SecretStr, Field(description="Secret of the S3 key.")] = SecretStr("")
     model: Annotated[
         str,
         Field(
@@ -89,6 +169,14 @@ class Settings(BaseSettings):
             "folder keeps the model that its index was made with."
         ),
     ] = "efficientnet-lite1"
+    device: Annotated[
+        str,
+        Field(
+            pattern="^(auto|cpu|cuda)$",
+            description="Where the network runs: cpu, cuda (an NVIDIA GPU, in half precision), or "
+            "auto, which is cuda where PyTorch finds a GPU.",
+        ),
+    ] = "auto"
     precision: Annotated[
         str,
         Field(
@@ -167,6 +255,11 @@ class Settings(BaseSettings):
     ] = "warning"
 
     @property
+    def is_embedded(self) -> bool:
+        """Whether web, worker and queue live in one process, the owner of the data folder."""
+        return self.broker_url.startswith("memory:")
+
+    @property
     def sql_url(self) -> str:
         """The database URL, with SQLite in the data folder filled in."""
         return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'lookalike.db'}"
@@ -180,7 +273,7 @@ def env_example() -> str:
     ]
     for name, field in Settings.model_fields.items():
         default = field.get_default()
-        text = "" if default in ("", None) else _env_value(default)
+        text = "" if default in ("", None, SecretStr("")) else _env_value(default)
         blocks.append(f"# {field.description}\n# LOOKALIKE_{name.upper()}={text}")
     return "\n\n".join(blocks) + "\n"
 

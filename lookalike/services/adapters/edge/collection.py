@@ -12,8 +12,9 @@ from lookalike.services.adapters.edge.builder import GraphBuilder
 from lookalike.services.adapters.edge.filters import engine_filter
 from lookalike.services.adapters.edge.live import SLICE, LiveShard, sliced
 from lookalike.services.adapters.edge.queries import engine_request
-from lookalike.services.adapters.edge.schema import engine_payload, engine_point
+from lookalike.services.adapters.edge.schema import engine_point
 from lookalike.services.adapters.edge.shard import Shard
+from lookalike.services.adapters.qdrant_payload import engine_payload
 from lookalike.services.ports import VectorQuery
 from lookalike.services.records import CollectionSpec, Hit, Payload, Point, Vector
 

@@ -6,8 +6,14 @@ from collections.abc import Sequence
 
 import qdrant_edge as edge
 
-from lookalike.services.adapters.edge.attributes import FACTS, NUMBERS, fact, is_number
-from lookalike.services.adapters.edge.schema import LIBRARY, NUMBER_FIELDS
+from lookalike.services.adapters.qdrant_payload import (
+    FACTS,
+    LIBRARY,
+    NUMBER_FIELDS,
+    NUMBERS,
+    fact,
+    is_number,
+)
 from lookalike.services.filters import AnyOf, Condition, Key, NoneOf, Range
 from lookalike.services.records import Scalar
 
