@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import (
@@ -17,6 +18,7 @@ from playwright.sync_api import (
     BrowserContext,
     ConsoleMessage,
     Page,
+    Playwright,
     expect,
     sync_playwright,
 )
@@ -35,6 +37,7 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--disable-dev-shm-usage",
 )
 HERE = Path(__file__).parent
 PICTURES = 48
@@ -82,11 +85,37 @@ class Watch:
             self.messages.append(f"{message.type}: {message.text}")
 
 
+class Chromium:
+    """The browser of all tests. Should it crash, which is no fault of a page, a new one starts."""
+
+    MOST_STARTS = 4
+
+    def __init__(self, playwright: Playwright) -> None:
+        self._playwright = playwright
+        self._starts = 0
+        self._browser = self._start()
+
+    def window(self, **settings: Any) -> BrowserContext:
+        """A window of its own, with no memory of others."""
+        if not self._browser.is_connected():
+            self._browser = self._start()
+        return self._browser.new_context(**settings)
+
+    def close(self) -> None:
+        """End it."""
+        self._browser.close()
+
+    def _start(self) -> Browser:
+        self._starts += 1
+        assert self._starts <= self.MOST_STARTS, "Chromium keeps crashing"
+        return self._playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+
+
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def browser() -> Iterator[Chromium]:
     expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        started = Chromium(playwright)
         yield started
         started.close()
 
@@ -154,13 +183,13 @@ def watch() -> Iterator[Watch]:
 
 
 @pytest.fixture
-def open_page(browser: Browser, watch: Watch) -> Iterator[Callable[..., Page]]:
+def open_page(browser: Chromium, watch: Watch) -> Iterator[Callable[..., Page]]:
     """Open a page in a window of its own; `options` are those of the browser's context."""
     contexts: list[BrowserContext] = []
 
-    def opened(address: str, **options: object) -> Page:
+    def opened(address: str, **options: Any) -> Page:
         settings = {"viewport": WIDE, "locale": "en-GB", "timezone_id": "Asia/Tokyo"} | options
-        contexts.append(browser.new_context(**settings))
+        contexts.append(browser.window(**settings))
         contexts[-1].grant_permissions(["clipboard-read", "clipboard-write"])
         contexts[-1].set_default_timeout(PATIENCE)
         page = watch.on(contexts[-1].new_page())

@@ -117,6 +117,7 @@ def test_names_of_uploaded_files_are_only_ever_text(
 
 def test_the_keyboard_alone_is_enough_to_search_and_refine(server: Server, open_page: Open) -> None:
     page = open_page(f"{server.url}/?library=main")
+    expect(page.locator("#starting-points .card").first).to_be_visible()
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
     page.keyboard.press("Enter")
