@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from uuid import UUID
 
 import numpy as np
 
 from lookalike.services.filters import AnyOf, Condition, Key, NoneOf
-from lookalike.services.ports import VectorQuery
+from lookalike.services.ports import StoredPayload, VectorQuery
 from lookalike.services.records import (
     CollectionSpec,
     Hit,
@@ -90,6 +90,12 @@ class MemoryVectorCollection:
         """See VectorCollection."""
         with self._lock:
             return {one: self._points[one].vector for one in ids if one in self._points}
+
+    def scan(self) -> Iterator[Sequence[StoredPayload]]:
+        """See VectorCollection."""
+        with self._lock:
+            points = list(self._points.values())
+        yield [StoredPayload(point.id, point.payload) for point in points]
 
     def count(self, library: str | None = None) -> int:
         """See VectorCollection."""

@@ -14,7 +14,7 @@ import pytest
 
 from lookalike.services.adapters.folder_blobs import FolderBlobs
 from lookalike.services.errors import BlobMissingError, UnavailableError
-from lookalike.services.ports import BlobStore
+from lookalike.services.ports import Blob, BlobStore
 
 KEY = "originals/ab/cd/abcd"
 
@@ -119,6 +119,45 @@ def test_a_deleted_blob_that_somebody_reads_is_read_to_its_end(blobs):
     with blobs.open(KEY) as file:
         blobs.delete(KEY)
         assert len(file.read()) == 100_000
+
+
+def test_a_list_names_every_file_of_its_folder_with_its_size(blobs, source):
+    blobs.put("originals/ab/cd/abcd", source(b"one"))
+    blobs.put("originals/ef/01/ef01", source(b"three"))
+    blobs.put_bytes("thumbnails/ab/cd/abcd.jpg", b"x")
+    blobs.put_bytes("originals-not/ab", b"x")
+    blobs.put("originals/ab/cd/abce", source(b"gone"))
+    blobs.delete("originals/ab/cd/abce")
+    expected = {Blob("originals/ab/cd/abcd", 3), Blob("originals/ef/01/ef01", 5)}
+    assert set(blobs.list("originals/")) == expected
+    assert list(blobs.list("nothing/")) == []
+
+
+def test_many_files_are_listed_once_while_others_go(blobs):
+    keys = {f"thumbnails/{number % 7}/{number}.jpg" for number in range(1200)}
+    for key in keys:
+        blobs.put_bytes(key, b"x")
+    listed = []
+    for blob in blobs.list("thumbnails/"):
+        listed.append(blob.key)
+        blobs.delete(blob.key)
+    assert sorted(listed) == sorted(keys)
+
+
+def test_half_written_files_are_not_listed(root, source, monkeypatch: pytest.MonkeyPatch):
+    blobs = FolderBlobs(root)
+    seen = []
+    monkeypatch.setattr(os, "link", _cross_device)
+    monkeypatch.setattr(os, "fsync", lambda _: seen.append((files_below(root), listed(blobs))))
+    blobs.put(KEY, source(b"picture"))
+    [half], none = seen[0]
+    assert half.parent == (root / KEY).parent
+    assert none == []
+    assert listed(blobs) == [KEY]
+
+
+def listed(blobs: BlobStore) -> list[str]:
+    return [blob.key for blob in blobs.list("originals/")]
 
 
 def test_blobs_are_there_after_reopening(blobs, root, source):

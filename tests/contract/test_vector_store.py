@@ -126,6 +126,41 @@ def test_counting_is_exact_in_one_library_and_in_all(collection):
     assert [collection.count(f"l{number}") for number in range(4)] == [234, 333, 333, 0]
 
 
+def test_a_scan_gives_every_point_once_with_the_payload_that_it_has(collection):
+    awkward = {"day": 10.0, "n": 1, "on": True, "off": "True", "é.b": "", "far": 10**300 + 1}
+    numbers = np.random.default_rng(4).normal(size=600) * 1e5
+    points = [
+        point(number, added=1.7e9 + number / 1e6, attributes={**awkward, "x": float(x)})
+        for number, x in enumerate(numbers)
+    ]
+    points[7] = replace(points[7], payload=payload(tags=("a", "é"), taken=-1.5, library="other"))
+    collection.upsert(points)
+    collection.delete([UUID(int=3)])
+    collection.set_payload({UUID(int=4): payload(tags=("new",))})
+    expected = {one.id: one.payload for one in points} | {UUID(int=4): payload(tags=("new",))}
+    del expected[UUID(int=3)]
+    scanned = [one for part in collection.scan() for one in part]
+    assert len(scanned) == 599
+    assert {one.id: one.payload for one in scanned} == expected
+
+
+def test_a_scan_of_an_empty_collection_gives_nothing(collection):
+    assert [one for part in collection.scan() for one in part] == []
+
+
+def test_points_that_stay_are_scanned_once_while_others_come_and_go(collection):
+    collection.upsert([point(number) for number in range(0, 1500, 2)])
+    scanned: list[int] = []
+    for turn, part in enumerate(collection.scan()):
+        scanned += [one.id.int for one in part]
+        collection.upsert([point(number) for number in range(1, 1500, 10)])
+        collection.delete(
+            [UUID(int=number) for number in range(turn * 100 + 1, turn * 100 + 50, 2)]
+        )
+    assert sorted(number for number in scanned if number % 2 == 0) == list(range(0, 1500, 2))
+    assert len(set(scanned)) == len(scanned)
+
+
 # Queries
 
 

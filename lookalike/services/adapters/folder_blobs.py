@@ -6,11 +6,15 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from lookalike.services.errors import BlobMissingError, UnavailableError
+from lookalike.services.ports import Blob
+
+INCOMING = ".incoming-"
+"""How names of files begin that are still being written."""
 
 
 class FolderBlobs:
@@ -57,8 +61,29 @@ class FolderBlobs:
         with _translated():
             self._path(key).unlink(missing_ok=True)
 
+    def list(self, prefix: str) -> Iterator[Blob]:
+        """See BlobStore."""
+        with _translated():
+            for file in _files_below(self._root / prefix):
+                with suppress(FileNotFoundError):  # removed since its folder was read
+                    key = Path(file.path).relative_to(self._root).as_posix()
+                    yield Blob(key, file.stat().st_size)
+
     def _path(self, key: str) -> Path:
         return self._root / key
+
+
+def _files_below(folder: Path) -> Iterator[os.DirEntry[str]]:
+    try:
+        entries = os.scandir(folder)
+    except FileNotFoundError:
+        return
+    with entries:
+        for entry in entries:
+            if entry.is_dir():
+                yield from _files_below(Path(entry.path))
+            elif not entry.name.startswith(INCOMING):
+                yield entry
 
 
 def _link_or_copy(source: Path, path: Path) -> None:
@@ -75,7 +100,7 @@ def _link_or_copy(source: Path, path: Path) -> None:
 
 @contextmanager
 def _replacing(path: Path) -> Iterator[BinaryIO]:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".incoming-")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=INCOMING)
     try:
         with os.fdopen(handle, "wb") as file:
             yield file

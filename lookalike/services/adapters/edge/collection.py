@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -13,9 +14,9 @@ from lookalike.services.adapters.edge.filters import engine_filter
 from lookalike.services.adapters.edge.live import SLICE, LiveShard, sliced
 from lookalike.services.adapters.edge.queries import engine_request
 from lookalike.services.adapters.edge.schema import engine_point
-from lookalike.services.adapters.edge.shard import Shard
-from lookalike.services.adapters.qdrant_payload import engine_payload
-from lookalike.services.ports import VectorQuery
+from lookalike.services.adapters.edge.shard import Shard, as_uuid
+from lookalike.services.adapters.qdrant_payload import engine_payload, read_payload
+from lookalike.services.ports import StoredPayload, VectorQuery
 from lookalike.services.records import CollectionSpec, Hit, Payload, Point, Vector
 
 
@@ -63,6 +64,14 @@ class EdgeCollection:
             found |= self._live.read(partial(Shard.vectors, ids=part))
         return found
 
+    def scan(self) -> Iterator[Sequence[StoredPayload]]:
+        """See VectorCollection. Changes and a rebuilt graph may come between two slices."""
+        start, more = None, True
+        while more:
+            records, start = self._live.read(partial(Shard.stretch, limit=SLICE, start=start))
+            more = start is not None
+            yield [_stored_payload(as_uuid(record.id), record.payload) for record in records]
+
     def count(self, library: str | None = None) -> int:
         """See VectorCollection."""
         condition = None if library is None else engine_filter(library)
@@ -102,6 +111,10 @@ class EdgeCollection:
 
     def _ask(self, query: VectorQuery, limit: int) -> list[Hit]:
         return self._live.read(partial(Shard.query, request=engine_request(query, limit)))
+
+
+def _stored_payload(point_id: UUID, stored: Mapping[str, Any] | None) -> StoredPayload:
+    return StoredPayload(point_id, read_payload(point_id, stored))
 
 
 def _set_payloads(shard: Shard, payloads: Mapping[UUID, Payload]) -> None:

@@ -64,25 +64,37 @@ class Shard:
     @translated("searching")
     def query(self, request: edge.QueryRequest) -> list[Hit]:
         """The answer, best score first, ties in any order."""
-        return [Hit(_uuid(point.id), point.score) for point in self._engine.query(request)]
+        return [Hit(as_uuid(point.id), point.score) for point in self._engine.query(request)]
 
     @translated("reading vectors")
     def vectors(self, ids: Sequence[UUID]) -> dict[UUID, Vector]:
         """Stored vectors by id; ids that are not here are left out."""
         records = self._engine.retrieve(list(ids), with_payload=False, with_vector=True)
-        return {_uuid(one.id): np.asarray(one.vector, dtype=np.float32) for one in records}
+        return {as_uuid(one.id): np.asarray(one.vector, dtype=np.float32) for one in records}
 
     @translated("reading which pictures are there")
     def known(self, ids: Sequence[UUID]) -> list[UUID]:
         """Those of the ids that are here."""
         records = self._engine.retrieve(list(ids), with_payload=False, with_vector=False)
-        return [_uuid(record.id) for record in records]
+        return [as_uuid(record.id) for record in records]
 
     @translated("reading vectors")
     def points(self, ids: Sequence[UUID]) -> dict[UUID, edge.Point]:
         """Points by id, ready for another shard; ids that are not here are left out."""
         records = self._engine.retrieve(list(ids), with_payload=True, with_vector=True)
-        return {_uuid(one.id): _point(one) for one in records}
+        return {as_uuid(one.id): _point(one) for one in records}
+
+    @translated("reading what is known about pictures")
+    def stretch(
+        self, limit: int, start: edge.PointId | None
+    ) -> tuple[list[edge.Record], edge.PointId | None]:
+        """Up to `limit` points by id from `start` on, without vectors, and the next start.
+
+        The next start is None at the end.
+        """
+        return self._engine.scroll(
+            edge.ScrollRequest(offset=start, limit=limit, with_payload=True, with_vector=False)
+        )
 
     @translated("counting vectors")
     def count(self, condition: edge.Filter | None = None) -> int:
@@ -122,7 +134,8 @@ class Shard:
         self._engine.close()
 
 
-def _uuid(point_id: edge.PointId) -> UUID:
+def as_uuid(point_id: edge.PointId) -> UUID:
+    """A point's id as we gave it."""
     return UUID(str(point_id))
 
 
