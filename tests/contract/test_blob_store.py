@@ -5,16 +5,19 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
 import pytest
 
 from lookalike.services.adapters.folder_blobs import FolderBlobs
+from lookalike.services.adapters.s3_blobs import S3Blobs
 from lookalike.services.errors import BlobMissingError, UnavailableError
 from lookalike.services.ports import Blob, BlobStore
+from tests.servers.s3 import ACCESS_KEY, REGION, SECRET_KEY, S3Server
 
 KEY = "originals/ab/cd/abcd"
 
@@ -24,12 +27,42 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "blobs"
 
 
-@pytest.fixture(params=["links", "no links"])
-def blobs(request: pytest.FixtureRequest, root: Path, monkeypatch: pytest.MonkeyPatch) -> BlobStore:
-    """A folder beside the staged files, and one on a file system that cannot link to them."""
+@pytest.fixture(scope="module")
+def s3() -> Iterator[S3Server]:
+    with S3Server() as server:
+        yield server
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where blobs are: `open` gives a store on it, `kept` the names of all that is in it."""
+
+    open: Callable[[], BlobStore]
+    kept: Callable[[], list[str]]
+
+
+@pytest.fixture(params=["links", "no links", "s3"])
+def place(request: pytest.FixtureRequest, root: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """A folder beside the staged files, one on a file system without links, and a bucket."""
+    if request.param == "s3":
+        server: S3Server = request.getfixturevalue("s3")
+        bucket = server.bucket()
+        return Place(lambda: s3_blobs(server, bucket), lambda: server.keys(bucket))
     if request.param == "no links":
         monkeypatch.setattr(os, "link", _cross_device)
-    return FolderBlobs(root)
+    return Place(
+        lambda: FolderBlobs(root),
+        lambda: [path.relative_to(root).as_posix() for path in files_below(root)],
+    )
+
+
+@pytest.fixture
+def blobs(place: Place) -> BlobStore:
+    return place.open()
+
+
+def s3_blobs(server: S3Server, bucket: str) -> S3Blobs:
+    return S3Blobs(f"s3://{bucket}", server.endpoint, REGION, ACCESS_KEY, SECRET_KEY)
 
 
 def _cross_device(*_: object, **__: object) -> None:
@@ -160,12 +193,12 @@ def listed(blobs: BlobStore) -> list[str]:
     return [blob.key for blob in blobs.list("originals/")]
 
 
-def test_blobs_are_there_after_reopening(blobs, root, source):
-    blobs.put(KEY, source(b"picture"))
-    assert read(FolderBlobs(root), KEY) == b"picture"
+def test_blobs_are_there_after_reopening(place, source):
+    place.open().put(KEY, source(b"picture"))
+    assert read(place.open(), KEY) == b"picture"
 
 
-def test_many_at_once_putting_the_same_key_leave_one_whole_blob(blobs, root, tmp_path):
+def test_many_at_once_putting_the_same_key_leave_one_whole_blob(blobs, place, tmp_path):
     data = os.urandom(200_000)
     sources = [tmp_path / f"source-{number}" for number in range(8)]
     for path in sources:
@@ -179,7 +212,7 @@ def test_many_at_once_putting_the_same_key_leave_one_whole_blob(blobs, root, tmp
 
     with ThreadPoolExecutor(len(sources)) as pool:
         assert set(pool.map(put, sources)) == {data}
-    assert files_below(root) == [root / KEY]
+    assert place.kept() == [KEY]
 
 
 def test_readers_never_see_a_part_while_bytes_are_replaced(blobs):
@@ -193,11 +226,11 @@ def test_readers_never_see_a_part_while_bytes_are_replaced(blobs):
             write.result()
 
 
-def test_a_source_that_cannot_be_read_leaves_nothing(blobs, root, tmp_path):
+def test_a_source_that_cannot_be_read_leaves_nothing(blobs, place, tmp_path):
     with pytest.raises(UnavailableError):
         blobs.put(KEY, tmp_path / "not there")
     assert not blobs.exists(KEY)
-    assert files_below(root) == []
+    assert place.kept() == []
 
 
 def test_a_disk_that_fills_up_while_writing_leaves_nothing(
@@ -216,7 +249,8 @@ def test_a_disk_that_fills_up_while_writing_leaves_nothing(
     assert files_below(root) == []
 
 
-def test_a_place_that_cannot_be_written_is_unavailable(blobs, root, source):
+def test_a_place_that_cannot_be_written_is_unavailable(root, source):
+    blobs = FolderBlobs(root)
     (root / "originals").write_bytes(b"a file where a folder should be")
     with pytest.raises(UnavailableError):
         blobs.put(KEY, source(b"picture"))
@@ -224,7 +258,8 @@ def test_a_place_that_cannot_be_written_is_unavailable(blobs, root, source):
         blobs.put_bytes(KEY, b"picture")
 
 
-def test_a_place_that_cannot_be_read_is_unavailable_which_is_not_missing(blobs, root):
+def test_a_place_that_cannot_be_read_is_unavailable_which_is_not_missing(root):
+    blobs = FolderBlobs(root)
     (root / KEY).mkdir(parents=True)
     with pytest.raises(UnavailableError):
         blobs.open(KEY)
