@@ -82,6 +82,24 @@ class BlobMissingError(PictureError):
     code = "blob_missing"
 
 
+class DecoderCrashedError(PictureError):
+    """Decoding the picture ended the process that did it, twice."""
+
+    code = "decoder_crashed"
+
+
+class DecodeTimeoutError(PictureError):
+    """Decoding the picture took longer than the setting allows."""
+
+    code = "decode_timeout"
+
+
+class TooMuchMemoryError(PictureError):
+    """Decoding the picture took more memory than the setting allows."""
+
+    code = "too_much_memory"
+
+
 class NotFoundError(LookalikeError):
     """Nothing of that name or id exists."""
 

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 from uuid import UUID
 
+from lookalike.services.decoding import Prepared
 from lookalike.services.filters import Condition
+from lookalike.services.imaging.preparing import Box
 from lookalike.services.records import (
     CollectionSpec,
     Hit,
@@ -21,9 +23,41 @@ from lookalike.services.records import (
     Payload,
     Pixels,
     Point,
+    Recipe,
     Vector,
     Vectors,
 )
+
+
+class Decoder(Protocol):
+    """Decodes pictures that nobody vouches for. Safe to call from several threads.
+
+    Every method takes a whole picture file as `data` and raises PictureError for what is wrong
+    with it, and UnavailableError when nothing can be decoded at the moment.
+    """
+
+    def prepare_for_index(self, data: bytes, recipes: Sequence[Recipe], side: int) -> Prepared:
+        """Thumbnail (longest side at most `side` pixels), pixels for each recipe, fingerprints."""
+        ...
+
+    def prepare_query(self, data: bytes, recipe: Recipe, box: Box | None) -> Pixels:
+        """The picture, or the part of it that `box` marks, as `recipe` wants it.
+
+        Raises InvalidRequestError for a box that is empty or reaches outside.
+        """
+        ...
+
+    def make_thumbnail(self, data: bytes, side: int) -> bytes:
+        """A JPEG file, no side longer than `side` pixels, without metadata."""
+        ...
+
+    def warm(self) -> None:
+        """Begin what the first picture would otherwise wait for; returns at once."""
+        ...
+
+    def close(self) -> None:
+        """End at once, also what is being decoded. May be called twice."""
+        ...
 
 
 class Embedder(Protocol):
