@@ -1,0 +1,1 @@
+"""Whether SQL, blobs and vectors agree, and making them agree again."""
