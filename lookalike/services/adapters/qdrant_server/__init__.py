@@ -1,1 +1,1 @@
-"""Vectors on a Qdrant server or cluster."""
+"""Vectors on a Qdrant server or cluster, over its REST interface."""

@@ -1,0 +1,71 @@
+"""A search in the words of a Qdrant server, how hard it is to look, and which hits are the best."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from qdrant_client import models
+
+from lookalike.services.adapters.qdrant_server.filters import server_filter
+from lookalike.services.ports import VectorQuery
+from lookalike.services.records import Hit, target
+
+WIDTH = 128
+"""Candidates that a walk through the graph keeps (`ef`), as in `edge.queries`."""
+
+OVERSAMPLING = {"binary": 3.0, "turbo": 2.0}
+"""Times as many candidates are rescored with the full vectors: one bit a number orders them less
+well than eight do, where the candidates of the walk are enough."""
+
+AROUND = models.AcornSearchParams(enable=True, max_selectivity=1.0)
+"""ACORN steps over the points that conditions leave out, whatever their share: `edge.queries`."""
+
+
+def request(query: VectorQuery, quantization: str) -> dict[str, Any]:
+    """Arguments of `query_points`, the collection and the limit aside.
+
+    Leaves `without`, `min_score` and the order of ties to `page`: as a condition, `without` would
+    cut off the neighbourhood of the very point searched with.
+    """
+    return {
+        "query": target(query.like, query.unlike).tolist(),
+        "query_filter": server_filter(query.library, query.conditions),
+        "search_params": _how(query, quantization),
+        "with_payload": False,
+    }
+
+
+def page(query: VectorQuery, ask: Callable[[int], list[Hit]]) -> list[Hit]:
+    """What a VectorCollection answers. `ask` gives the best so many hits, ties in any order."""
+    if query.limit < 1:
+        return []
+    best = _best(query, query.offset + query.limit, ask)
+    if query.min_score is not None:
+        best = [hit for hit in best if hit.score >= query.min_score]
+    return best[query.offset : query.offset + query.limit]
+
+
+def _best(query: VectorQuery, count: int, ask: Callable[[int], list[Hit]]) -> list[Hit]:
+    """The best `count` and all that tie with the last of them, in order."""
+    asked = count + len(query.without) + 1
+    while True:
+        found = ask(asked)
+        hits = [hit for hit in found if hit.id not in query.without]
+        if len(found) < asked or hits[count - 1].score > hits[-1].score:
+            return sorted(hits, key=lambda hit: (-hit.score, hit.id))
+        asked *= 2
+
+
+def _how(query: VectorQuery, quantization: str) -> models.SearchParams:
+    if query.exact:
+        full = models.QuantizationSearchParams(ignore=True)
+        return models.SearchParams(exact=True, quantization=full)
+    rescored = models.QuantizationSearchParams(
+        rescore=True, oversampling=OVERSAMPLING.get(quantization)
+    )
+    return models.SearchParams(
+        hnsw_ef=WIDTH,
+        acorn=AROUND if query.conditions else None,
+        quantization=None if quantization == "none" else rescored,
+    )

@@ -1,0 +1,107 @@
+"""What a collection on a Qdrant server looks like here: its graph, its indexed fields, its points.
+
+The graph's numbers and the fields are those of `edge.schema`, where they are explained: both are
+the same engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+from qdrant_client import models
+
+from lookalike.services.adapters.qdrant_payload import (
+    FACTS,
+    KEYWORD_FIELDS,
+    LIBRARY,
+    NUMBER_FIELDS,
+    NUMBERS,
+    PART,
+    engine_payload,
+)
+from lookalike.services.adapters.qdrant_server.options import QdrantOptions
+from lookalike.services.errors import ConfigurationError
+from lookalike.services.records import CollectionSpec, Point
+
+FieldIndex: TypeAlias = models.KeywordIndexParams | models.FloatIndexParams
+
+LINKS = 32
+CANDIDATES = 100
+SCAN_POINTS = 5_000
+
+
+def collection_settings(spec: CollectionSpec, options: QdrantOptions) -> dict[str, Any]:
+    """Arguments of `create_collection`, its name aside."""
+    return {
+        "vectors_config": models.VectorParams(
+            size=spec.dimensions, distance=models.Distance.COSINE, on_disk=options.on_disk
+        ),
+        "hnsw_config": models.HnswConfigDiff(
+            m=LINKS,
+            ef_construct=CANDIDATES,
+            full_scan_threshold=SCAN_POINTS * spec.dimensions * 4 // 1024,
+        ),
+        "quantization_config": quantization(options.quantization),
+        "shard_number": options.shards,
+        "replication_factor": options.replicas,
+        "write_consistency_factor": options.write_consistency,
+    }
+
+
+def quantization(name: str) -> models.QuantizationConfig | None:
+    """How vectors are kept in memory. Raises ConfigurationError for what cannot be had."""
+    match name:
+        case "none":
+            return None
+        case "int8":
+            # Without the largest 1%, which would make the steps between the others coarse.
+            scalar = models.ScalarQuantizationConfig(
+                type=models.ScalarType.INT8, quantile=0.99, always_ram=True
+            )
+            return models.ScalarQuantization(scalar=scalar)
+        case "binary":
+            return models.BinaryQuantization(
+                binary=models.BinaryQuantizationConfig(always_ram=True)
+            )
+        case "turbo" if hasattr(models, "TurboQuantization"):
+            return models.TurboQuantization(
+                turbo=models.TurboQuantQuantizationConfig(always_ram=True)
+            )
+    raise ConfigurationError(
+        f"There is no quantization {name!r} here. Set LOOKALIKE_QDRANT_QUANTIZATION to none, int8 "
+        "or binary; turbo needs qdrant-client 1.18 or later and a server that has it."
+    )
+
+
+def field_indexes() -> dict[str, FieldIndex]:
+    """The index of every payload field that filters use, by field."""
+    keyword = _keyword(enable_hnsw=False)
+    number = _number()
+    indexes: dict[str, FieldIndex] = {
+        LIBRARY: _keyword(is_tenant=True),
+        PART: _keyword(),
+        FACTS: keyword,
+        f"{NUMBERS}[].name": _keyword(enable_hnsw=False, nested=NUMBERS),
+        f"{NUMBERS}[].value": _number(nested=NUMBERS),
+    }
+    indexes.update(dict.fromkeys(KEYWORD_FIELDS, keyword))
+    indexes.update(dict.fromkeys(NUMBER_FIELDS, number))
+    return indexes
+
+
+def batch(points: Sequence[Point]) -> models.Batch:
+    """The points as the server takes them."""
+    return models.Batch(
+        ids=[str(point.id) for point in points],
+        vectors=[point.vector.tolist() for point in points],
+        payloads=[engine_payload(point.id, point.payload) for point in points],
+    )
+
+
+def _keyword(**options: Any) -> models.KeywordIndexParams:
+    return models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, **options)
+
+
+def _number(**options: Any) -> models.FloatIndexParams:
+    return models.FloatIndexParams(type=models.FloatIndexType.FLOAT, enable_hnsw=False, **options)

@@ -1,0 +1,83 @@
+"""The client's in-memory engine with a server's manners: threads, refusals, their status codes."""
+
+from __future__ import annotations
+
+import json
+import threading
+import warnings
+from pathlib import Path
+from typing import Any
+
+from httpx import Headers
+from qdrant_client import QdrantClient, models
+from qdrant_client.http.exceptions import UnexpectedResponse
+
+
+class Engine:
+    """Takes the calls of a QdrantClient, one at a time, from any thread.
+
+    A server answers 404 where the engine passes over: payloads of points that are not there.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        """Keep points in memory, or also in the folder `path`."""
+        self._path = path
+        self._lock = threading.RLock()
+        self._client = self._open()
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self._client, name)
+
+        def locked(*arguments: Any, **options: Any) -> Any:
+            with self._lock, warnings.catch_warnings(action="ignore"):
+                try:
+                    return call(*arguments, **options)
+                except ValueError as error:
+                    raise refusal(error) from error
+
+        return locked
+
+    def batch_update_points(
+        self, collection: str, operations: list[Any], **options: Any
+    ) -> list[models.UpdateResult]:
+        """Refuse payloads of unknown points as a server does, having done what comes before."""
+        with self._lock:
+            return [self._update(collection, operation, options) for operation in operations]
+
+    def empty(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            for one in self._client.get_collections().collections:
+                self._client.delete_collection(one.name)
+
+    def close(self) -> None:
+        """Close the engine. May be called twice."""
+        with self._lock:
+            self._client.close()
+
+    def _open(self) -> QdrantClient:
+        if self._path is None:
+            return QdrantClient(":memory:")
+        return QdrantClient(path=str(self._path), force_disable_check_same_thread=True)
+
+    def _update(self, collection: str, operation: Any, options: dict[str, Any]) -> Any:
+        if isinstance(operation, models.OverwritePayloadOperation):
+            for point_id in operation.overwrite_payload.points or ():
+                if not self.retrieve(collection, [point_id], with_payload=False):
+                    raise refused(404, f"Not found: No point with id {point_id} found")
+        [result] = self.__getattr__("batch_update_points")(collection, [operation], **options)
+        return result
+
+
+def refusal(error: ValueError) -> UnexpectedResponse:
+    """The server's answer for what the engine does not like."""
+    text = str(error)
+    if text.startswith("Collection") and text.endswith("not found"):
+        return refused(404, f"Not found: {text}")
+    return refused(409 if text.endswith("already exists") else 400, f"Wrong input: {text}")
+
+
+def refused(status: int, message: str) -> UnexpectedResponse:
+    """An answer that is not 200, in the server's envelope."""
+    body = json.dumps({"status": {"error": message}, "time": 0.0}).encode()
+    return UnexpectedResponse(status, "Refused", body, Headers())
