@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import errno
 import os
+import re
+import socket
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
 
@@ -15,7 +23,7 @@ import pytest
 
 from lookalike.services.adapters.folder_blobs import FolderBlobs
 from lookalike.services.adapters.s3_blobs import S3Blobs
-from lookalike.services.errors import BlobMissingError, UnavailableError
+from lookalike.services.errors import BlobMissingError, ConfigurationError, UnavailableError
 from lookalike.services.ports import Blob, BlobStore
 from tests.servers.s3 import ACCESS_KEY, REGION, SECRET_KEY, S3Server
 
@@ -48,8 +56,7 @@ def place(request: pytest.FixtureRequest, root: Path, monkeypatch: pytest.Monkey
         server: S3Server = request.getfixturevalue("s3")
         bucket = server.bucket()
         return Place(lambda: s3_blobs(server, bucket), lambda: server.keys(bucket))
-    if request.param == "no links":
-        monkeypatch.setattr(os, "link", _cross_device)
+    _prepare(request.param, monkeypatch)
     return Place(
         lambda: FolderBlobs(root),
         lambda: [path.relative_to(root).as_posix() for path in files_below(root)],
@@ -63,6 +70,20 @@ def blobs(place: Place) -> BlobStore:
 
 def s3_blobs(server: S3Server, bucket: str) -> S3Blobs:
     return S3Blobs(f"s3://{bucket}", server.endpoint, REGION, ACCESS_KEY, SECRET_KEY)
+
+
+@pytest.fixture(params=["links", "no links"])
+def folder(
+    request: pytest.FixtureRequest, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> BlobStore:
+    """The two kinds of folder alone."""
+    _prepare(request.param, monkeypatch)
+    return FolderBlobs(root)
+
+
+def _prepare(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if kind == "no links":
+        monkeypatch.setattr(os, "link", _cross_device)
 
 
 def _cross_device(*_: object, **__: object) -> None:
@@ -249,17 +270,258 @@ def test_a_disk_that_fills_up_while_writing_leaves_nothing(
     assert files_below(root) == []
 
 
-def test_a_place_that_cannot_be_written_is_unavailable(root, source):
-    blobs = FolderBlobs(root)
+def test_a_place_that_cannot_be_written_is_unavailable(folder, root, source):
     (root / "originals").write_bytes(b"a file where a folder should be")
     with pytest.raises(UnavailableError):
-        blobs.put(KEY, source(b"picture"))
+        folder.put(KEY, source(b"picture"))
     with pytest.raises(UnavailableError):
-        blobs.put_bytes(KEY, b"picture")
+        folder.put_bytes(KEY, b"picture")
 
 
-def test_a_place_that_cannot_be_read_is_unavailable_which_is_not_missing(root):
-    blobs = FolderBlobs(root)
+def test_a_place_that_cannot_be_read_is_unavailable_which_is_not_missing(folder, root):
     (root / KEY).mkdir(parents=True)
     with pytest.raises(UnavailableError):
-        blobs.open(KEY)
+        folder.open(KEY)
+
+
+@pytest.fixture
+def bucket(s3: S3Server) -> S3Blobs:
+    return s3_blobs(s3, s3.bucket())
+
+
+def test_a_file_of_many_parts_comes_back_whole(s3, source):
+    name, data = s3.bucket(), os.urandom(20_000_001)
+    blobs = s3_blobs(s3, name)
+    blobs.put(KEY, source(data))
+    assert "-" in s3.client.head_object(Bucket=name, Key=KEY)["ETag"]  # sent in parts
+    with blobs.open(KEY) as file:
+        assert file.read() == data
+        assert file.seek(-3, os.SEEK_END) == len(data) - 3
+        assert file.read() == data[-3:]
+
+
+def test_a_folder_in_a_bucket_is_kept_apart(s3, source):
+    name = s3.bucket()
+    one, other = (s3_blobs(s3, f"{name}/{folder}") for folder in ("one", "two/deep"))
+    one.put(KEY, source(b"picture"))
+    other.put(KEY, source(b"another"))
+    assert sorted(s3.keys(name)) == [f"one/{KEY}", f"two/deep/{KEY}"]
+    assert [blob.key for blob in other.list("originals/")] == [KEY]
+    assert read(other, KEY) == b"another"
+
+
+def test_eight_threads_share_one_s3_client(bucket, source):
+    def there_and_back(number: int) -> bool:
+        key, data = f"originals/{number}", os.urandom(100_000)
+        bucket.put(key, source(data))
+        return read(bucket, key) == data
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(there_and_back, range(64)))
+
+
+ACTIONS = {
+    "put": lambda blobs, path: blobs.put(KEY, path),
+    "put_bytes": lambda blobs, path: blobs.put_bytes(KEY, b"x"),
+    "open": lambda blobs, path: blobs.open(KEY),
+    "exists": lambda blobs, path: blobs.exists(KEY),
+    "delete": lambda blobs, path: blobs.delete(KEY),
+    "list": lambda blobs, path: list(blobs.list("originals/")),
+}
+
+
+@pytest.mark.parametrize("action", ACTIONS.values(), ids=ACTIONS)
+def test_a_bucket_that_is_not_there_is_told(action, s3, source):
+    with pytest.raises(UnavailableError, match=r"no bucket nowhere.*LOOKALIKE_BLOB_URL"):
+        action(s3_blobs(s3, "nowhere"), source(b"picture"))
+
+
+@pytest.mark.parametrize("action", ACTIONS.values(), ids=ACTIONS)
+def test_an_s3_server_that_stopped_is_unavailable_within_seconds(action, source):
+    with S3Server() as server:
+        blobs = s3_blobs(server, server.bucket())
+        blobs.put_bytes(KEY, b"x")
+    assert_unavailable(lambda: action(blobs, source(b"picture")), within=3)
+
+
+def test_an_s3_server_that_hangs_is_unavailable_within_seconds(source):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        blobs = S3Blobs("s3://bucket", address(silent), REGION, ACCESS_KEY, SECRET_KEY)
+        assert_unavailable(lambda: blobs.put(KEY, source(b"picture")), within=12)
+
+
+def assert_unavailable(action: Callable[[], object], within: float) -> None:
+    begun = time.monotonic()
+    with pytest.raises(UnavailableError, match="LOOKALIKE_S3_ENDPOINT"):
+        action()
+    assert time.monotonic() - begun < within
+
+
+def address(server: socket.socket) -> str:
+    return f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("action", ACTIONS.values(), ids=ACTIONS)
+def test_a_key_that_may_not_is_told(action, source):
+    with answering({}, 403) as endpoint:
+        blobs = S3Blobs("s3://bucket", endpoint, REGION, ACCESS_KEY, SECRET_KEY)
+        with pytest.raises(UnavailableError, match=r"refuses access.*LOOKALIKE_S3_ACCESS_KEY"):
+            action(blobs, source(b"picture"))
+
+
+def test_a_file_that_arrived_in_part_is_refused_and_removed(source):
+    requests: list[Request] = []
+    answers = {"HEAD": [404, 200]}  # there then, of no bytes
+    with answering(answers, 200, requests) as endpoint:
+        blobs = S3Blobs("s3://bucket", endpoint, REGION, ACCESS_KEY, SECRET_KEY)
+        with pytest.raises(UnavailableError, match="only a part"):
+            blobs.put(KEY, source(b"picture"))
+    assert [one.method for one in requests] == ["HEAD", "PUT", "HEAD", "DELETE"]
+
+
+@dataclass(frozen=True)
+class Request:
+    method: str
+    headers: Message
+
+
+@contextmanager
+def answering(
+    answers: dict[str, list[int]], otherwise: int, requests: list[Request] | None = None
+) -> Iterator[str]:
+    """A server that is no S3 server: it gives each method its statuses in turn, and no bytes."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            if requests is not None:
+                requests.append(Request(self.command, self.headers))
+            left = answers.get(self.command)
+            self.send_response(left.pop(0) if left else otherwise)
+            self.send_header("Content-Length", "0")
+            self.send_header("ETag", '"x"')
+            self.send_header("Last-Modified", "Sun, 01 Nov 2026 00:00:00 GMT")
+            self.end_headers()
+
+        do_HEAD = do_GET = do_PUT = do_POST = do_DELETE = answer  # noqa: N815 - http.server's names
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield address(server.socket)
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("HTTP_PROXY", "http://127.0.0.1:9"),
+        ("ALL_PROXY", "http://127.0.0.1:9"),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
+        ("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9"),
+    ],
+)
+def test_the_endpoint_of_the_settings_is_asked_whatever_the_environment_says(
+    variable, value, s3, source, monkeypatch
+):
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv(variable, value)
+    blobs = s3_blobs(s3, s3.bucket())
+    blobs.put(KEY, source(b"picture"))
+    assert read(blobs, KEY) == b"picture"
+
+
+def test_requests_are_signed_with_the_key_of_the_settings(monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "another")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another-secret")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "of another key")
+    monkeypatch.setenv("AWS_SKIP_SIGNATURE", "true")
+    monkeypatch.setenv("AWS_REGION", "mars-north-1")
+    headers = headers_sent(ACCESS_KEY, SECRET_KEY)
+    assert re.search(rf"Credential={ACCESS_KEY}/\d+/{REGION}/s3/", headers["Authorization"])
+    assert "X-Amz-Security-Token" not in headers
+
+
+def test_without_keys_those_of_the_environment_sign(monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "role")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "role-secret")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "of the role")
+    headers = headers_sent("", "")
+    assert "Credential=role/" in headers["Authorization"]
+    assert headers["X-Amz-Security-Token"] == "of the role"
+
+
+def headers_sent(access_key: str, secret_key: str) -> Message:
+    requests: list[Request] = []
+    with answering({}, 200, requests) as endpoint:
+        S3Blobs("s3://bucket", endpoint, REGION, access_key, secret_key).exists(KEY)
+    return requests[0].headers
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"url": "bucket"},
+        {"url": "s3://"},
+        {"url": "s3://my bucket"},
+        {"url": "s3://bucket/a folder"},
+        {"url": "s3://bucket/../other"},
+        {"endpoint": "s3:9000"},
+        {"endpoint": "http://"},
+        {"endpoint": "http://s3:9000/bucket"},
+        {"access_key": "only"},
+        {"secret_key": "only"},
+    ],
+    ids=str,
+)
+def test_settings_that_cannot_be_meant_are_refused_at_once(wrong):
+    right = {"url": "s3://bucket", "endpoint": "http://s3:9000", "access_key": "", "secret_key": ""}
+    S3Blobs(region=REGION, **right)
+    name = next(iter(wrong)).replace("url", "blob_url").upper()
+    with pytest.raises(ConfigurationError, match=f"LOOKALIKE_.*{name}"):
+        S3Blobs(region=REGION, **(right | wrong))
+
+
+FORKING = """
+import os, signal, sys
+from lookalike.services.adapters.s3_blobs import S3Blobs
+from lookalike.services.errors import UnavailableError
+url, endpoint, region, access_key, secret_key, key = sys.argv[1:]
+blobs = S3Blobs(url, endpoint, region, access_key, secret_key)
+
+def in_a_fork():
+    if child := os.fork():
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+        return
+    signal.alarm(20)
+    try:
+        os._exit(0 if blobs.open(key).read() == b"picture" else 1)
+    except UnavailableError as error:
+        print(error, end=" ", flush=True)
+        os._exit(2)
+
+in_a_fork()
+in_a_fork()
+print(blobs.exists(key), flush=True)
+in_a_fork()
+"""
+
+
+def test_forks_use_s3_before_their_parent_does_and_are_refused_after_instead_of_hanging(s3):
+    name = s3.bucket()
+    s3.client.put_object(Bucket=name, Key=KEY, Body=b"picture")
+    arguments = [f"s3://{name}", s3.endpoint, REGION, ACCESS_KEY, SECRET_KEY, KEY]
+    done = subprocess.run(
+        [sys.executable, "-c", FORKING, *arguments],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    first, second, parent, refused = done.stdout.splitlines()
+    assert [first, second, parent] == ["0", "0", "True"]
+    assert refused.startswith("The picture store cannot be used in a process forked")
+    assert refused.endswith("2")
