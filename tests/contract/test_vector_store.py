@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import numpy as np
@@ -15,23 +17,57 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lookalike.services.adapters.edge.store import EdgeStore
+from lookalike.services.adapters.qdrant_server.options import QdrantOptions
+from lookalike.services.adapters.qdrant_server.store import QdrantStore
 from lookalike.services.filters import AnyOf, Condition, Filter, NoneOf, Range, parse_filter
 from lookalike.services.ports import VectorCollection, VectorQuery, VectorStore
 from lookalike.services.records import CollectionSpec, Orientation, Point, Scalar, target
 from tests.contract.points import EAST, NORTH, SPEC, angle, found, payload, point, vector
 from tests.fakes import MemoryVectorStore
+from tests.qdrant_double.engine import Engine
+from tests.qdrant_double.process import running
+
+REAL_SERVER = os.environ.get("LOOKALIKE_TEST_QDRANT_URL", "")
+UNHURRIED = QdrantOptions(url=REAL_SERVER, search_seconds=30)
+IMPLEMENTATIONS = [
+    "fake",
+    "edge",
+    "qdrant-memory",
+    "qdrant-http",
+    pytest.param(
+        "qdrant-server",
+        marks=pytest.mark.skipif(not REAL_SERVER, reason="LOOKALIKE_TEST_QDRANT_URL is not set"),
+    ),
+]
 
 
-@pytest.fixture(scope="module", params=["fake", "edge"])
+@pytest.fixture(scope="module", params=IMPLEMENTATIONS)
 def implementation(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
 @pytest.fixture(scope="module")
 def store(implementation: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[VectorStore]:
-    folder = tmp_path_factory.mktemp("vectors")
-    with closing(MemoryVectorStore() if implementation == "fake" else EdgeStore(folder)) as made:
-        yield made
+    with ExitStack() as stack:
+        folder = tmp_path_factory.mktemp("vectors")
+        yield stack.enter_context(closing(new_store(implementation, folder, stack)))
+
+
+def new_store(implementation: str, folder: Path, stack: ExitStack) -> VectorStore:
+    """An empty store; what it needs while it is used is left to `stack` to end."""
+    if implementation == "fake":
+        return MemoryVectorStore()
+    if implementation == "edge":
+        return EdgeStore(folder)
+    if implementation == "qdrant-memory":
+        engine = Engine()
+        return QdrantStore(UNHURRIED, lambda _: engine)
+    if implementation == "qdrant-http":
+        return QdrantStore(replace(UNHURRIED, url=stack.enter_context(running()).url))
+    real = QdrantStore(UNHURRIED)
+    for name in ("pictures", "variety", "random", "one_1", "Two-2"):
+        real.drop(name)
+    return real
 
 
 @pytest.fixture
@@ -396,9 +432,11 @@ conditions = st.one_of(
 
 
 LIBRARIES = count()
+AHEAD = vector(11, 6, 5, 4)
+"""Of length 1 to ten digits as it stands in float32: engines may scale it again, or not."""
 
 
-@pytest.mark.parametrize("implementation", ["edge"], indirect=True, scope="module")
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS[1:], indirect=True, scope="module")
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     rows=st.lists(st.tuples(st.sampled_from(CORNERS), payloads), max_size=8),
@@ -408,7 +446,7 @@ LIBRARIES = count()
 def test_random_points_and_filters_give_the_hits_of_the_fake(store, rows, asked, window):
     library = f"library {next(LIBRARIES)}"  # a fresh one for each example
     points = [Point(uuid4(), where, replace(held, library=library)) for where, held in rows]
-    query = VectorQuery(library, [vector(4, 3, 2, 1)], (), tuple(asked), frozenset(), *window)
+    query = VectorQuery(library, [AHEAD], (), tuple(asked), frozenset(), *window)
     answers = []
     for collection in (store.open("random", SPEC), MemoryVectorStore().open("random", SPEC)):
         collection.upsert(points)

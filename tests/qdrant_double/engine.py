@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from httpx import Headers
 from qdrant_client import QdrantClient, models
 from qdrant_client.http.exceptions import UnexpectedResponse
@@ -43,6 +44,13 @@ class Engine:
         """Refuse payloads of unknown points as a server does, having done what comes before."""
         with self._lock:
             return [self._update(collection, operation, options) for operation in operations]
+
+    def query_points(self, collection: str, **options: Any) -> models.QueryResponse:
+        """Give scores the precision that a server gives them."""
+        answer: models.QueryResponse = self.__getattr__("query_points")(collection, **options)
+        for point in answer.points:
+            point.score = float(np.float32(point.score))
+        return answer
 
     def empty(self) -> None:
         """Forget everything."""
