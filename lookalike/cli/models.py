@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
-from lookalike.cli.options import data_option, json_option, read_settings
+from lookalike.cli.options import data_option, json_option
 from lookalike.cli.output import print_json, print_table
 from lookalike.services.bootstrap import embedders_of
 from lookalike.services.records import ModelAvailability
+from lookalike.services.settings import read_settings
 from lookalike.web.schemas import ModelsAnswer, model_of
 
 

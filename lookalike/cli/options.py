@@ -1,16 +1,12 @@
-"""Options that several commands share, and the settings they end up in."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
-from pydantic import ValidationError
 
-from lookalike.services.errors import ConfigurationError
 from lookalike.services.models import DEFAULT_LIBRARY
-from lookalike.services.settings import Settings
 
 data_option = click.option(
     "--data",
@@ -26,19 +22,3 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 library_option = click.option(
     "--library", default=DEFAULT_LIBRARY, show_default=True, help="The library to use."
 )
-
-
-def read_settings(**given: Any) -> Settings:
-    """The settings, with what was given on the command line in place of the environment.
-
-    Values that are None count as not given. Raises ConfigurationError that names the setting.
-    """
-    try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = "LOOKALIKE_" + "_".join(str(part) for part in first["loc"]).upper()
-        problem = first["msg"].removeprefix("Value error, ")
-        raise ConfigurationError(
-            f"The setting {name} is wrong: {problem}. See .env.example."
-        ) from error

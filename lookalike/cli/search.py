@@ -12,11 +12,11 @@ from lookalike.cli.options import (
     data_option,
     json_option,
     library_option,
-    read_settings,
     url_option,
 )
 from lookalike.cli.output import print_json, print_table
 from lookalike.services.filters import parse_filter
+from lookalike.services.settings import read_settings
 
 
 @click.command()

@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 from lookalike.cli.connection import connect
-from lookalike.cli.options import data_option, json_option, read_settings, url_option
+from lookalike.cli.options import data_option, json_option, url_option
 from lookalike.cli.output import print_json
+from lookalike.services.settings import read_settings
 
 
 @click.command()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import signal
 import sys
 import threading
@@ -13,17 +12,19 @@ from types import FrameType
 
 import click
 import httpx
+from flask import Flask
 from waitress.server import BaseWSGIServer, create_server
 
 from lookalike.cli.client import Client
-from lookalike.cli.embedded import Embedded, embedded
+from lookalike.cli.embedded import embedded, server_platform
 from lookalike.cli.importing import report
-from lookalike.cli.options import data_option, read_settings
+from lookalike.cli.options import data_option
 from lookalike.cli.transfer import Transfer, find_pictures
 from lookalike.services.errors import ConfigurationError, LookalikeError
 from lookalike.services.logs import configure_logs
 from lookalike.services.models import DEFAULT_LIBRARY
-from lookalike.services.settings import Settings
+from lookalike.services.settings import Settings, read_settings
+from lookalike.web.app import create_app
 
 
 @click.command()
@@ -32,6 +33,9 @@ from lookalike.services.settings import Settings
 @data_option
 def up(host: str | None, port: int | None, data: Path | None) -> None:
     """Serve pages, API and worker in one process.
+
+    Where LOOKALIKE_BROKER_URL names a server, pages and API alone: workers are processes of their
+    own then (`celery -A lookalike.workers.app worker`), and so is what sweeps (`... beat`).
 
     Prints one line when it is ready. Ctrl-C or SIGTERM stops it cleanly; whatever was not indexed
     by then is taken up at the next start.
@@ -45,17 +49,28 @@ def serve(settings: Settings, folder: Path | None = None) -> None:
     Raises ConfigurationError for a host or port that may not or cannot be used, BusyError when
     another process holds the data folder.
     """
-    configure_logs(settings.log_level)
-    _check_host(settings)
+    configure_logs(settings.log_level, settings.log_format)
+    settings.check_reachable()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
-    with embedded(settings, "lookalike up", worker=True) as running:
-        server = _listen(settings, running)
+    with _running(settings) as (web, announce):
+        server = _listen(settings, web)
         url = f"http://{_bracketed(settings.host)}:{server.effective_port}"
-        running.ownership.announce(url)
-        with _importing(running, folder):
+        announce(url)
+        with _importing(web, folder):
             click.echo(f"Lookalike is ready at {url}")
             server.run()
+
+
+@contextmanager
+def _running(settings: Settings) -> Iterator[tuple[Flask, Callable[[str], None]]]:
+    """The web app, and whom to tell where it answers. With servers, workers run elsewhere."""
+    if settings.is_embedded:
+        with embedded(settings, "lookalike up", worker=True) as running:
+            yield running.web, running.ownership.announce
+    else:
+        with server_platform(settings) as platform:
+            yield create_app(platform), lambda _url: None
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:
@@ -64,31 +79,15 @@ def _stop(_number: int, _frame: FrameType | None) -> None:
     sys.exit(0)
 
 
-def _check_host(settings: Settings) -> None:
-    if not settings.allow_remote and not _is_loopback(settings.host):
-        raise ConfigurationError(
-            f"Refusing to listen on {settings.host!r}: other machines could reach it, and there "
-            "is no log-in yet. Use 127.0.0.1, or set LOOKALIKE_ALLOW_REMOTE=true where something "
-            "in front controls access."
-        )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _listen(settings: Settings, running: Embedded) -> BaseWSGIServer:
+def _listen(settings: Settings, web: Flask) -> BaseWSGIServer:
     host = "127.0.0.1" if settings.host == "localhost" else settings.host
     try:
         server: BaseWSGIServer = create_server(
-            running.web,
+            web,
             host=host,
             port=settings.port,
             threads=settings.web_threads,
@@ -104,13 +103,13 @@ def _listen(settings: Settings, running: Embedded) -> BaseWSGIServer:
 
 
 @contextmanager
-def _importing(running: Embedded, folder: Path | None) -> Iterator[None]:
+def _importing(web: Flask, folder: Path | None) -> Iterator[None]:
     """Bring the folder's pictures in on a thread of their own, until the block ends."""
     if folder is None:
         yield
         return
     stop = threading.Event()
-    thread = threading.Thread(target=_import, args=(running, folder, stop.is_set), name="import")
+    thread = threading.Thread(target=_import, args=(web, folder, stop.is_set), name="import")
     thread.start()
     try:
         yield
@@ -119,8 +118,8 @@ def _importing(running: Embedded, folder: Path | None) -> Iterator[None]:
         thread.join()
 
 
-def _import(running: Embedded, folder: Path, stopped: Callable[[], bool]) -> None:
-    transport = httpx.WSGITransport(app=running.web)
+def _import(web: Flask, folder: Path, stopped: Callable[[], bool]) -> None:
+    transport = httpx.WSGITransport(app=web)
     files, skipped = find_pictures([folder])
     with httpx.Client(transport=transport, base_url="http://localhost") as http:
         transfer = Transfer(Client(http), DEFAULT_LIBRARY, [], lambda _: None, stopped)

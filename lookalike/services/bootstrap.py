@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from lookalike.services.adapters.celery_queue import CeleryQueue
 from lookalike.services.adapters.edge.store import EdgeStore
 from lookalike.services.adapters.embedding.registry import ModelRegistry
 from lookalike.services.adapters.folder_blobs import FolderBlobs
+from lookalike.services.adapters.qdrant_server.options import QdrantOptions
+from lookalike.services.adapters.qdrant_server.store import QdrantStore
+from lookalike.services.adapters.s3_blobs import S3Blobs
+from lookalike.services.consistency.checking import Checking
+from lookalike.services.consistency.repairing import Repairing
 from lookalike.services.db import Database
 from lookalike.services.imaging.limits import Limits
 from lookalike.services.indexes import Indexes
@@ -17,11 +23,11 @@ from lookalike.services.libraries import Libraries
 from lookalike.services.outbox import Outbox
 from lookalike.services.pictures import Pictures
 from lookalike.services.ports import BlobStore, Embedders, IndexQueue, VectorStore
-from lookalike.services.recovery import Recovery
 from lookalike.services.search import Search
 from lookalike.services.settings import Settings
 from lookalike.services.staging import Staging
 from lookalike.services.status import Status
+from lookalike.services.sweeping import Sweeping
 from lookalike.services.thumbnails import Thumbnails
 
 
@@ -52,11 +58,14 @@ class Platform:
     indexing: Indexing
     search: Search
     status: Status
-    recovery: Recovery
+    sweeping: Sweeping
+    checking: Checking
+    repairing: Repairing
     _parts: Parts
 
     def close(self) -> None:
         """Release files, threads and connections."""
+        self.staging.close()
         self._parts.store.close()
         self._parts.queue.close()
         self._parts.db.close()
@@ -81,20 +90,54 @@ def embedders_of(settings: Settings) -> Embedders:
 
 
 def bootstrap(settings: Settings) -> Platform:
-    """Open the data folder, which the caller must own, and wire every service.
+    """Connect to the servers that the settings name, or open the data folder, and wire it all.
 
-    Raises a LookalikeError that says what to do when a part cannot be had.
+    Whoever runs everything in one process must own the data folder. Raises a LookalikeError that
+    says what to do when a part cannot be had.
     """
-    data = settings.data_dir
+    if not settings.is_embedded:
+        settings.check_servers()
+    queue = CeleryQueue(settings.broker_url, settings.task_batch)
+    queue.check()
     return assemble(
         settings,
         Parts(
             db=Database(settings.sql_url),
-            blobs=FolderBlobs(data / "blobs"),
-            store=EdgeStore(data / "vectors"),
-            queue=CeleryQueue(settings.broker_url, settings.task_batch),
+            blobs=_blobs(settings),
+            store=_store(settings),
+            queue=queue,
             embedders=embedders_of(settings),
         ),
+    )
+
+
+def _blobs(settings: Settings) -> BlobStore:
+    if settings.blob_url.startswith("s3:"):
+        return S3Blobs(
+            settings.blob_url,
+            endpoint=settings.s3_endpoint,
+            region=settings.s3_region,
+            access_key=settings.s3_access_key,
+            secret_key=settings.s3_secret_key.get_secret_value(),
+        )
+    return FolderBlobs(Path(settings.blob_url or settings.data_dir / "blobs"))
+
+
+def _store(settings: Settings) -> VectorStore:
+    if not settings.qdrant_url:
+        return EdgeStore(settings.data_dir / "vectors")
+    return QdrantStore(
+        QdrantOptions(
+            url=settings.qdrant_url,
+            api_key=settings.qdrant_api_key.get_secret_value(),
+            shards=settings.qdrant_shards,
+            replicas=settings.qdrant_replicas,
+            write_consistency=settings.qdrant_write_consistency,
+            quantization=settings.qdrant_quantization,
+            on_disk=settings.qdrant_on_disk,
+            search_seconds=settings.qdrant_search_seconds,
+            write_seconds=settings.qdrant_write_seconds,
+        )
     )
 
 
@@ -111,6 +154,7 @@ def assemble(settings: Settings, parts: Parts) -> Platform:
     libraries = Libraries(db)
     pictures = Pictures(db, blobs, outbox)
     workload = Workload(settings.forward_batch, settings.decode_threads, settings.thumbnail_side)
+    thumbnails = Thumbnails(blobs, limits, settings.thumbnail_side)
     libraries.ensure_default()
     indexes.ensure_live(settings.model)
     return Platform(
@@ -122,10 +166,20 @@ def assemble(settings: Settings, parts: Parts) -> Platform:
         libraries=libraries,
         intake=Intake(db, blobs, parts.queue, limits),
         pictures=pictures,
-        thumbnails=Thumbnails(blobs, limits, settings.thumbnail_side),
+        thumbnails=thumbnails,
         indexing=Indexing(db, blobs, indexes, outbox, limits, workload),
         search=Search(indexes, pictures, libraries, blobs, limits),
-        status=Status(db, pictures, indexes, parts.queue),
-        recovery=Recovery(db, parts.queue, outbox),
+        status=Status(db, pictures, indexes, parts.queue, blobs),
+        sweeping=Sweeping(db, parts.queue, outbox, indexes),
+        checking=Checking(db, blobs, parts.store),
+        repairing=Repairing(
+            db,
+            blobs,
+            parts.store,
+            parts.queue,
+            outbox,
+            thumbnails,
+            owns_vectors=not settings.qdrant_url,
+        ),
         _parts=parts,
     )

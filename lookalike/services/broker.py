@@ -4,8 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
+from lookalike.services.leases import LEASE
+
 INDEX_TASK = "lookalike.index"
-QUEUE = "index"
+SWEEP_TASK = "lookalike.sweep"
+
+SWEEP_QUEUE = "sweep"
+"""Sweeps get through when the other queues are long, and before them: they take milliseconds."""
+
+VISIBILITY_SECONDS = int(LEASE.total_seconds()) + 10
+"""After this long a task that nobody has acknowledged goes to another worker.
+
+Longer than a lease, so that the leases of a worker that died have run out by then: the next one
+finds the entries free. A task that takes longer is handed out twice, and the second worker finds
+them leased and passes over them.
+"""
+
+RESTORE_SECONDS = 5
+"""How often workers look for such tasks. Redis itself never tells; a look takes a millisecond."""
 
 
 def is_embedded(broker_url: str) -> bool:
@@ -13,10 +29,33 @@ def is_embedded(broker_url: str) -> bool:
     return broker_url.startswith("memory:")
 
 
-def transport_options(broker_url: str) -> dict[str, Any]:
-    """Options of the connection to the broker.
+def is_redis(broker_url: str) -> bool:
+    """Whether the broker is Redis or Valkey, plain or with TLS."""
+    return broker_url.startswith(("redis:", "rediss:"))
 
-    The in-process broker looks for new messages once a second by default, which is how long a
-    single uploaded picture would wait.
-    """
-    return {"polling_interval": 0.05} if is_embedded(broker_url) else {}
+
+def transport_options(broker_url: str) -> dict[str, Any]:
+    """Options of the connection to the broker, the same for those who put and those who take."""
+    if is_embedded(broker_url):
+        # It looks for new messages once a second by default, which is how long a single uploaded
+        # picture would wait.
+        return {"polling_interval": 0.05}
+    if is_redis(broker_url):
+        return dict(_REDIS)
+    return {}
+
+
+_REDIS: dict[str, Any] = {
+    "visibility_timeout": VISIBILITY_SECONDS,
+    # Both are needed: the client looks on every n-th call, and is called every so many seconds.
+    "unacked_restore_interval": RESTORE_SECONDS,
+    "unacked_restore_throttle": 1,
+    # A broker that does not answer must not hold a web thread for long; the upload is stored and
+    # is queued by a later sweep.
+    "socket_connect_timeout": 2,
+    "socket_timeout": 5,
+    "retry_on_timeout": True,
+    # Notices a connection that a firewall or a restart has dropped without a word.
+    "health_check_interval": 10,
+    "socket_keepalive": True,
+}

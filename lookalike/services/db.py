@@ -1,7 +1,8 @@
-"""The database: engine, transactions and migrations, the same for SQLite and PostgreSQL."""
+"""The database: engine, transactions, locks and migrations, the same for SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,15 +10,23 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select
+from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from lookalike.services.errors import UnavailableError
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
+
+CONNECT_SECONDS = 5
+"""Longest wait for a database server that does not answer."""
+
+POOL = {"pool_size": 8, "max_overflow": 24, "pool_timeout": 10, "pool_recycle": 1800}
+"""Transactions last milliseconds, so 8 connections serve many threads; 24 more for a rush."""
 
 
 class Database:
@@ -26,16 +35,24 @@ class Database:
     def __init__(self, url: str) -> None:
         self.engine = _engine(url)
         self._writer = self.engine.execution_options(writes=True)
+        self._reader = self.engine
+        if self.engine.dialect.name == "postgresql":
+            # One state of the database for all statements of a transaction, as SQLite gives.
+            self._reader = self.engine.execution_options(isolation_level="REPEATABLE READ")
 
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A transaction that sees one state of the database and changes nothing."""
-        with _translated(), Session(self.engine, expire_on_commit=False) as session:
+        with _translated(), Session(self._reader, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """A transaction that commits when the block ends well and is undone when it raises."""
+        """A transaction that commits when the block ends well and is undone when it raises.
+
+        On PostgreSQL others write at the same time: take `lock`s or rows `for update` before
+        deciding anything from what was read.
+        """
         with (
             _translated(),
             Session(self._writer, expire_on_commit=False) as session,
@@ -44,16 +61,34 @@ class Database:
             yield session
 
     def migrate(self) -> None:
-        """Bring the tables to the newest version; safe to call each time."""
+        """Bring the tables to the newest version; safe to call each time, and by many at once."""
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
         with _translated(), self._writer.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(select(func.pg_advisory_xact_lock(_number("migrations"))))
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 
     def close(self) -> None:
         """Give every connection back."""
         self.engine.dispose()
+
+
+def lock(session: Session, *names: str) -> None:
+    """Wait until nobody else's write holds one of these names; hold them until this one ends.
+
+    SQLite has a single writer, which holds everything anyway. The names are taken in one order
+    by everybody, so that two writes never wait for each other.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        for number in sorted({_number(name) for name in names}):
+            session.execute(select(func.pg_advisory_xact_lock(number)))
+
+
+def _number(name: str) -> int:
+    """The name as the signed 64-bit number that PostgreSQL's advisory locks take."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
 
 
 @contextmanager
@@ -67,6 +102,10 @@ def _translated() -> Iterator[None]:
             "The database cannot be used at the moment. Check that it runs and that its disk has "
             "space, and try again."
         ) from error
+    except PoolTimeoutError as error:  # every connection of the pool is in use
+        raise UnavailableError(
+            "The database is busy: all connections are in use. Try again in a moment."
+        ) from error
 
 
 def _is_outage(error: DBAPIError) -> bool:
@@ -79,12 +118,22 @@ def _is_outage(error: DBAPIError) -> bool:
 
 
 def _engine(url: str) -> Engine:
-    if make_url(url).get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True)
-    engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
+    parsed = _with_driver(make_url(url))
+    if parsed.get_backend_name() != "sqlite":
+        # A connection that the server dropped is noticed and replaced before it is used.
+        options = {"connect_timeout": CONNECT_SECONDS}
+        return create_engine(parsed, pool_pre_ping=True, connect_args=options, **POOL)
+    engine = create_engine(parsed, connect_args={"timeout": 30, "check_same_thread": False})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _with_driver(url: URL) -> URL:
+    """PostgreSQL under its usual names, spoken to through psycopg 3."""
+    if url.drivername in {"postgresql", "postgres"}:
+        return url.set(drivername="postgresql+psycopg")
+    return url
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:

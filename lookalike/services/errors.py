@@ -130,6 +130,12 @@ class UnavailableError(LookalikeError):
     code = "unavailable"
 
 
+class StorageFullError(UnavailableError):
+    """The disk that pictures are stored on has no space left; nothing was stored."""
+
+    code = "storage_full"
+
+
 class ConfigurationError(LookalikeError):
     """A setting, an argument or the environment must be changed before anything can run."""
 

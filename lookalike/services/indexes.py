@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from lookalike.services.db import Database
+from lookalike.services.db import Database, lock
 from lookalike.services.errors import UnavailableError
 from lookalike.services.models import Index, IndexState, new_id
 from lookalike.services.ports import Embedder, Embedders, VectorCollection, VectorStore
@@ -42,6 +42,7 @@ class Indexes:
         Raises NotFoundError for an unknown model, UnavailableError where weights are missing.
         """
         with self._db.write() as session:
+            lock(session, "live index")
             row = session.scalar(_live())
             if row is None:
                 row = _new_index(self._embedders.get(model))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -14,12 +15,15 @@ from sqlalchemy.orm import Session
 from lookalike.services.blobs import original_key, thumbnail_key
 from lookalike.services.db import Database
 from lookalike.services.errors import LookalikeError, PictureError, UnavailableError
+from lookalike.services.failpoints import reach
 from lookalike.services.imaging.decoding import decode
 from lookalike.services.imaging.fingerprints import dhash, phash
 from lookalike.services.imaging.limits import Limits
 from lookalike.services.imaging.preparing import prepare
 from lookalike.services.imaging.thumbnails import thumbnail
 from lookalike.services.indexes import Indexes, OpenIndex
+from lookalike.services.leases import Leases, renew
+from lookalike.services.metrics import BATCH, DECODE, FAILED, FORWARD, INDEXED, UPSERT
 from lookalike.services.models import Entry, Picture, State
 from lookalike.services.outbox import Outbox, remember
 from lookalike.services.payloads import payload_of
@@ -76,6 +80,7 @@ class Indexing:
         workload: Workload,
     ) -> None:
         self._db = db
+        self._leases = Leases(db)
         self._blobs = blobs
         self._indexes = indexes
         self._outbox = outbox
@@ -89,21 +94,25 @@ class Indexing:
         UnavailableError when a part of the platform is down; what is left stays pending.
         """
         for index in self._indexes.fed():
-            self._index_into(index, self._pending(index.id, picture_ids))
+            for group in self._leases.plan(index.id, picture_ids):
+                with self._leased(index, group) as pictures:
+                    reach("after_receive")
+                    self._index_into(index, pictures)
 
-    def _pending(self, index_id: UUID, picture_ids: Sequence[UUID]) -> list[Picture]:
-        with self._db.read() as session:
-            query = (
-                select(Picture)
-                .join(Entry, Entry.picture_id == Picture.id)
-                .where(Entry.index_id == index_id, Entry.state == State.PENDING)
-                .where(Picture.id.in_(picture_ids))
-                .order_by(Picture.id)
-            )
-            return list(session.scalars(query))
+    @contextmanager
+    def _leased(self, index: OpenIndex, picture_ids: Sequence[UUID]) -> Iterator[list[Picture]]:
+        pictures = self._leases.take(index.id, picture_ids)
+        try:
+            yield pictures
+        except BaseException as error:
+            blameless = isinstance(error, UnavailableError)
+            ids = [picture.id for picture in pictures]
+            self._leases.give_back(index.id, ids, blameless=blameless)
+            raise
 
     def _index_into(self, index: OpenIndex, pictures: Sequence[Picture]) -> None:
         recipe = index.embedder.definition.recipe
+        left = [picture.id for picture in pictures]
         for batch in batches(
             pictures,
             lambda picture: self._decode(picture, recipe),
@@ -111,13 +120,17 @@ class Indexing:
             self._workload.decode_threads,
         ):
             decoded = [one for one in batch if isinstance(one, _Decoded)]
-            self._upsert(index, decoded)
             failed = [one for one in batch if isinstance(one, _Failed)]
-            self._record(index, decoded, failed)
+            reach("after_decode")
+            self._upsert(index, decoded)
+            left = left[len(batch) :]
+            self._record(index, decoded, failed, left)
+            reach("after_commit")
 
     def _decode(self, picture: Picture, recipe: Recipe) -> _Decoded | _Failed:
         try:
-            return self._open_and_prepare(picture, recipe)
+            with DECODE.time():
+                return self._open_and_prepare(picture, recipe)
         except PictureError as error:
             return _Failed(picture, error)
         except (LookalikeError, MemoryError):
@@ -148,21 +161,40 @@ class Indexing:
     def _upsert(self, index: OpenIndex, decoded: Sequence[_Decoded]) -> None:
         if not decoded:
             return
-        vectors = index.embedder.embed([one.pixels for one in decoded])
-        index.collection.upsert(
-            [
-                Point(one.picture.id, vector, payload_of(one.picture))
-                for one, vector in zip(decoded, vectors, strict=True)
-            ]
-        )
+        BATCH.observe(len(decoded))
+        with FORWARD.time():
+            vectors = index.embedder.embed([one.pixels for one in decoded])
+        reach("after_embed")
+        points = [
+            Point(one.picture.id, vector, payload_of(one.picture))
+            for one, vector in zip(decoded, vectors, strict=True)
+        ]
+        with UPSERT.time():
+            index.collection.upsert(points)
+        reach("after_upsert")
 
     def _record(
-        self, index: OpenIndex, decoded: Sequence[_Decoded], failed: Sequence[_Failed]
+        self,
+        index: OpenIndex,
+        decoded: Sequence[_Decoded],
+        failed: Sequence[_Failed],
+        left: Sequence[UUID],
     ) -> None:
         with self._db.write() as session:
             _record_indexed(session, index.id, decoded)
             _record_failed(session, index.id, failed)
+            renew(session, index.id, left)
         self._outbox.settle([one.picture.id for one in decoded])
+        _count(decoded, failed)
+
+
+def _count(decoded: Sequence[_Decoded], failed: Sequence[_Failed]) -> None:
+    INDEXED.inc(len(decoded))
+    for one in decoded:
+        log.info("indexed", picture_id=str(one.picture.id))
+    for failure in failed:
+        FAILED.labels(failure.error.code).inc()
+        log.info("not_indexed", picture_id=str(failure.picture.id), code=failure.error.code)
 
 
 def _record_indexed(session: Session, index_id: UUID, decoded: Sequence[_Decoded]) -> None:
@@ -180,7 +212,7 @@ def _record_indexed(session: Session, index_id: UUID, decoded: Sequence[_Decoded
         session.execute(update(Picture), hashes)
     for entry in _entries(session, index_id, revisions):
         entry.state, entry.code, entry.message = State.INDEXED, None, None
-        entry.attempts += 1
+        entry.leased_until = None
 
 
 def _record_failed(session: Session, index_id: UUID, failed: Sequence[_Failed]) -> None:
@@ -188,16 +220,19 @@ def _record_failed(session: Session, index_id: UUID, failed: Sequence[_Failed]) 
     for entry in _entries(session, index_id, errors):
         error = errors[entry.picture_id]
         entry.state, entry.code, entry.message = State.FAILED, error.code, error.message
-        entry.attempts += 1
+        entry.leased_until = None
 
 
 def _revisions(session: Session, picture_ids: Sequence[UUID]) -> dict[UUID, int]:
-    """The revision of each of these pictures that still exists."""
+    """The revision of each of these pictures that still exists, held until the write ends."""
     query = select(Picture.id, Picture.revision).where(Picture.id.in_(picture_ids))
-    return dict(session.execute(query).all())
+    return dict(session.execute(query.order_by(Picture.id).with_for_update()).all())
 
 
 def _entries(session: Session, index_id: UUID, picture_ids: Iterable[UUID]) -> ScalarResult[Entry]:
     return session.scalars(
-        select(Entry).where(Entry.index_id == index_id, Entry.picture_id.in_(list(picture_ids)))
+        select(Entry)
+        .where(Entry.index_id == index_id, Entry.picture_id.in_(list(picture_ids)))
+        .order_by(Entry.picture_id)
+        .with_for_update()
     )

@@ -14,15 +14,17 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from lookalike.services.blobs import original_key
-from lookalike.services.db import Database
+from lookalike.services.db import Database, lock
 from lookalike.services.errors import PictureError, UnavailableError
+from lookalike.services.failpoints import reach
 from lookalike.services.imaging.inspection import PictureInfo, inspect
 from lookalike.services.imaging.limits import Limits
 from lookalike.services.indexes import fed_index_ids
 from lookalike.services.labels import Labels
 from lookalike.services.libraries import require_library
-from lookalike.services.models import Entry, Picture, PictureTag, State, new_id
+from lookalike.services.models import Entry, Picture, PictureTag, State, new_id, now
 from lookalike.services.ports import BlobStore, IndexQueue
+from lookalike.services.records import Queue
 from lookalike.services.staging import Staged
 
 log = structlog.get_logger(__name__)
@@ -77,10 +79,15 @@ class Intake:
         self._limits = limits
 
     def add(
-        self, uploads: Sequence[Upload], library: str, labels: Labels
+        self,
+        uploads: Sequence[Upload],
+        library: str,
+        labels: Labels,
+        queue: Queue = Queue.INTERACTIVE,
     ) -> list[Accepted | Rejected]:
         """Take each upload or refuse it, answering in their order. One bad file stops no other.
 
+        `queue` says whether somebody waits for them or they are part of something large.
         Raises NotFoundError for an unknown library, UnavailableError when nothing can be stored.
         """
         with self._db.read() as session:
@@ -89,7 +96,7 @@ class Intake:
         sound = [item for item in checked if isinstance(item, _Sound)]
         for item in sound:
             self._store(item)
-        accepted = iter(self._record(sound, library, labels) if sound else ())
+        accepted = iter(self._record(sound, library, labels, queue) if sound else ())
         return [next(accepted) if isinstance(item, _Sound) else item for item in checked]
 
     def _check(self, upload: Upload) -> _Sound | Rejected:
@@ -103,25 +110,32 @@ class Intake:
         staged = item.upload.staged
         self._blobs.put(original_key(staged.sha256), staged.path)
 
-    def _record(self, sound: Sequence[_Sound], library: str, labels: Labels) -> list[Accepted]:
+    def _record(
+        self, sound: Sequence[_Sound], library: str, labels: Labels, queue: Queue
+    ) -> list[Accepted]:
+        reach("before_commit")
         with self._db.write() as session:
             require_library(session, library)
+            lock(session, *(item.sha256 for item in sound))
             known = _known(session, library, sound)
             pictures = known | _insert(session, library, labels, sound, known)
-            states = _enter(session, list(pictures.values()))
+            states = _enter(session, list(pictures.values()), queue)
         accepted = _accepted(sound, pictures, states, set(known))
         for item in sound:
             # A removal of the same bytes may have taken the blob just before our rows were
             # there to protect it.
             self._store(item)
-        self._enqueue(_unique(one.id for one in accepted if one.state == State.PENDING))
+        for one in accepted:
+            log.info("accepted", picture_id=str(one.id), duplicate=one.duplicate)
+        reach("before_publish")
+        self._enqueue(_unique(one.id for one in accepted if one.state == State.PENDING), queue)
         return accepted
 
-    def _enqueue(self, ids: list[UUID]) -> None:
+    def _enqueue(self, ids: list[UUID], queue: Queue) -> None:
         try:
-            self._queue.put(ids)
+            self._queue.put(ids, queue)
         except UnavailableError:
-            # The rows are committed and say `pending`: recovery queues them again.
+            # The rows are committed and say `pending`: a sweep queues them again.
             log.warning("queue_unavailable", pictures=len(ids))
 
 
@@ -146,18 +160,21 @@ def _insert(
     return {sha256: picture.id for sha256, picture in new.items()}
 
 
-def _enter(session: Session, picture_ids: Sequence[UUID]) -> dict[UUID, State]:
+def _enter(session: Session, picture_ids: Sequence[UUID], queue: Queue) -> dict[UUID, State]:
     """Give each picture an entry in each index; one that failed is tried again.
 
     Answers the state of each: indexed when it is in every index.
     """
-    query = select(Entry).where(Entry.picture_id.in_(picture_ids))
+    query = select(Entry).where(Entry.picture_id.in_(picture_ids)).with_for_update()
     there = {(entry.picture_id, entry.index_id): entry for entry in session.scalars(query)}
     states = dict.fromkeys(picture_ids, State.INDEXED)
     for key in product(picture_ids, fed_index_ids(session)):
-        entry = there.get(key) or Entry(picture_id=key[0], index_id=key[1], state=State.PENDING)
+        entry = there.get(key) or Entry(
+            picture_id=key[0], index_id=key[1], state=State.PENDING, queue=queue
+        )
         if entry.state == State.FAILED:
             entry.state, entry.code, entry.message = State.PENDING, None, None
+            entry.attempts, entry.queue, entry.queued_at = 0, queue, now()
         if entry.state == State.PENDING:
             states[key[0]] = State.PENDING
         session.add(entry)

@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from lookalike.services.db import Database
+from lookalike.services.db import Database, lock
 from lookalike.services.errors import InvalidRequestError, NotFoundError
 from lookalike.services.models import DEFAULT_LIBRARY, Library, Picture
 
@@ -43,6 +43,7 @@ class Libraries:
                 field="name",
             )
         with self._db.write() as session:
+            lock(session, f"library {name}")
             if session.get(Library, name) is None:
                 session.add(Library(name=name))
         return self.get(name)
@@ -53,10 +54,11 @@ class Libraries:
 
     def get(self, name: str) -> LibraryRecord:
         """One library. Raises NotFoundError."""
-        for record in self.list():
-            if record.name == name:
-                return record
-        raise unknown_library(name)
+        with self._db.read() as session:
+            row = session.execute(_records().where(Library.name == name)).first()
+        if row is None:
+            raise unknown_library(name)
+        return LibraryRecord(*row)
 
     def require(self, name: str) -> None:
         """Check that a library exists. Raises NotFoundError."""
@@ -65,14 +67,17 @@ class Libraries:
 
     def list(self) -> list[LibraryRecord]:
         """All libraries by name."""
-        query = (
-            select(Library.name, func.count(Picture.id), Library.added_at)
-            .outerjoin(Picture, Picture.library == Library.name)
-            .group_by(Library.name, Library.added_at)
-            .order_by(Library.name)
-        )
         with self._db.read() as session:
-            return [LibraryRecord(*row) for row in session.execute(query)]
+            rows = session.execute(_records().order_by(Library.name))
+            return [LibraryRecord(*row) for row in rows]
+
+
+def _records() -> Select[str, int, datetime]:
+    return (
+        select(Library.name, func.count(Picture.id), Library.added_at)
+        .outerjoin(Picture, Picture.library == Library.name)
+        .group_by(Library.name, Library.added_at)
+    )
 
 
 def require_library(session: Session, name: str) -> None:

@@ -1,4 +1,8 @@
-"""Logs: one line an event on standard error, so that standard output stays for answers."""
+"""Logs: one line an event on standard error, so that standard output stays for answers.
+
+Every event carries what is bound to its context: the request that a person made, and the task
+that a worker is at. Both follow a picture from its upload into the index.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +10,42 @@ import logging
 import sys
 
 import structlog
+from structlog.typing import Processor
 
 
-def configure_logs(level: str) -> None:
-    """Log from `level` (debug, info, warning, error) on, our own events and the libraries'."""
+def configure_logs(level: str, form: str = "text") -> None:
+    """Log from `level` (debug, info, warning, error) on, our own events and the libraries'.
+
+    `form` is `text` for people or `json`, one object a line, for collectors.
+    """
     number = logging.getLevelNamesMapping()[level.upper()]
-    logging.basicConfig(
-        level=number, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s"
-    )
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            # Plain traces: the default would print every variable, whole files among them.
-            structlog.dev.ConsoleRenderer(
-                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-            ),
-        ],
+        processors=[*shared, *_rendering(form)],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *_rendering(form),
+            ],
+            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+        )
+    )
+    logging.basicConfig(level=number, handlers=[handler], force=True)
+
+
+def _rendering(form: str) -> list[Processor]:
+    if form == "json":
+        return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    # Plain traces: the default would print every variable, whole files among them.
+    plain = structlog.dev.plain_traceback
+    colors = sys.stderr.isatty()
+    return [structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=plain)]

@@ -27,6 +27,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from uuid6 import uuid7
 
+from lookalike.services.records import Queue
+
 DEFAULT_LIBRARY = "main"
 
 
@@ -166,10 +168,18 @@ class Index(Base):
 
 
 class Entry(Base):
-    """How far one picture is in one index, and why it failed if it did."""
+    """How far one picture is in one index, and why it failed if it did.
+
+    `queued_at` is when it was last handed to `queue`. A worker that has it in hand holds a lease
+    until `leased_until`, and renews it as it goes; a lease that has run out is a worker that died.
+    `attempts` counts the workers that took it without telling how it went.
+    """
 
     __tablename__ = "entries"
-    __table_args__ = (SqlIndex("ix_entries_index_state", "index_id", "state"),)
+    __table_args__ = (
+        SqlIndex("ix_entries_index_state", "index_id", "state"),
+        SqlIndex("ix_entries_state_queue", "state", "queue", "queued_at"),
+    )
 
     picture_id: Mapped[UUID] = mapped_column(
         ForeignKey("pictures.id", ondelete="CASCADE"), primary_key=True
@@ -179,6 +189,9 @@ class Entry(Base):
     code: Mapped[str | None] = mapped_column(String(40))
     message: Mapped[str | None] = mapped_column(Text)
     attempts: Mapped[int] = mapped_column(default=0)
+    queue: Mapped[Queue] = mapped_column(String(20), default=Queue.INTERACTIVE)
+    queued_at: Mapped[datetime] = mapped_column(default=now)
+    leased_until: Mapped[datetime | None]
     updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from lookalike.services.blobs import original_key, thumbnail_key
-from lookalike.services.db import Database
+from lookalike.services.db import Database, lock
 from lookalike.services.indexes import Indexes
 from lookalike.services.models import OutboxItem, Picture, now
 from lookalike.services.payloads import payload_of
@@ -22,6 +22,7 @@ from lookalike.services.ports import BlobStore
 
 def remember(session: Session, picture_id: UUID, sha256: str) -> None:
     """Promise, within the transaction that changes or removes the picture, to settle it."""
+    lock(session, f"outbox {picture_id}")
     session.merge(OutboxItem(picture_id=picture_id, sha256=sha256, added_at=now()))
 
 
@@ -68,6 +69,7 @@ class Outbox:
     def _close(self, item: OutboxItem, revision: int | None) -> bool:
         """Forget the item, unless the picture or the promise is newer than what was read."""
         with self._db.write() as session:
+            lock(session, item.sha256, f"outbox {item.picture_id}")
             current = session.scalar(select(Picture.revision).where(Picture.id == item.picture_id))
             promise = session.get(OutboxItem, item.picture_id)
             if current != revision or (promise and promise.added_at != item.added_at):
@@ -79,9 +81,10 @@ class Outbox:
             return True
 
     def _remove_blobs(self, session: Session, sha256: str) -> None:
-        # Inside the write transaction, because an upload of the same bytes must come either
-        # before it (then its row is seen here) or after it (then it finds the blob gone and
-        # stores it again). Unlinking takes microseconds.
+        # Inside the write transaction, which holds the lock on these bytes that an upload of them
+        # takes too: an upload comes either before it (then its row is seen here) or after it
+        # (then it finds the blob gone and stores it again). It is the one thing outside SQL that
+        # a transaction waits for; unlinking takes microseconds, an S3 store milliseconds.
         if not session.scalar(select(exists().where(Picture.sha256 == sha256))):
             self._blobs.delete(original_key(sha256))
             self._blobs.delete(thumbnail_key(sha256))

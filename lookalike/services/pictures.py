@@ -91,7 +91,7 @@ class Pictures:
     def change(self, picture_id: UUID, changes: Changes) -> Shown:
         """Change title, tags or attributes. Raises NotFoundError."""
         with self._db.write() as session:
-            picture = _require(session, picture_id).picture
+            picture = _held(session, picture_id)
             if _apply(picture, changes):
                 picture.revision += 1
                 remember(session, picture.id, picture.sha256)
@@ -104,7 +104,7 @@ class Pictures:
         Raises NotFoundError. Searches stop showing it at once.
         """
         with self._db.write() as session:
-            picture = _require(session, picture_id).picture
+            picture = _held(session, picture_id)
             remember(session, picture.id, picture.sha256)
             session.delete(picture)
         self._outbox.settle([picture_id])
@@ -139,6 +139,12 @@ def _require(session: Session, picture_id: UUID) -> Shown:
             "There is no picture with this id. It may have been removed.", id=str(picture_id)
         )
     return found[0]
+
+
+def _held(session: Session, picture_id: UUID) -> Picture:
+    """The picture, which nobody else changes until this write ends. Raises NotFoundError."""
+    session.execute(select(Picture.id).where(Picture.id == picture_id).with_for_update())
+    return _require(session, picture_id).picture
 
 
 def _selected(query: Select[Picture, Entry], selection: Selection) -> Select[Picture, Entry]:

@@ -23,6 +23,7 @@ from lookalike.services.records import (
     Payload,
     Pixels,
     Point,
+    Queue,
     Recipe,
     Vector,
     Vectors,
@@ -248,12 +249,15 @@ class BlobStore(Protocol):
 class IndexQueue(Protocol):
     """Hands batches of picture ids to workers, sooner or later."""
 
-    def put(self, picture_ids: Sequence[UUID]) -> None:
-        """Ask for these pictures to be indexed. Call only after their rows are committed."""
+    def put(self, picture_ids: Sequence[UUID], queue: Queue = Queue.INTERACTIVE) -> None:
+        """Ask for these pictures to be indexed. Call only after their rows are committed.
+
+        Whatever waits in `Queue.INTERACTIVE` is taken before anything in `Queue.BULK`.
+        """
         ...
 
-    def waiting(self) -> int:
-        """Batches that no worker has taken yet."""
+    def waiting(self) -> Mapping[Queue, int]:
+        """Batches in each queue that no worker has taken yet."""
         ...
 
     def workers(self) -> int:

@@ -30,6 +30,13 @@ class Distance(StrEnum):
     COSINE = "cosine"
 
 
+class Queue(StrEnum):
+    """Where a batch of pictures waits for a worker. Workers empty the first queue first."""
+
+    INTERACTIVE = "interactive"
+    BULK = "bulk"
+
+
 class Fit(StrEnum):
     """How a picture of any shape becomes the square that a network wants."""
 

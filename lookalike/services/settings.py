@@ -7,11 +7,14 @@ file in the working folder. The defaults run the whole platform in one process, 
 from __future__ import annotations
 
 import json
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from lookalike.services.errors import ConfigurationError
 
 MEBIBYTE = 1024 * 1024
 
@@ -74,6 +77,15 @@ class Settings(BaseSettings):
             "holds a thread for as long as it lasts.",
         ),
     ] = 16
+    web_processes: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=64,
+            description="Web server processes, where gunicorn runs them. Each embeds the pictures "
+            "that people search with, so one for every two cores.",
+        ),
+    ] = 2
     database_url: Annotated[
         str,
         Field(
@@ -249,10 +261,84 @@ class Settings(BaseSettings):
         int,
         Field(ge=64, le=2048, description="Longest side of thumbnails in pixels."),
     ] = 512
+    decode_processes: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=64,
+            description="Processes that decode pictures, apart from the one that serves, so that a "
+            "picture that crashes or hangs a decoder harms nothing else. As many as cores.",
+        ),
+    ] = 2
+    decode_seconds: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=600,
+            description="Longest time to decode one picture. The slowest honest ones (100 "
+            "megapixels, AVIF) take a few seconds.",
+        ),
+    ] = 30
+    decode_megabytes: Annotated[
+        int,
+        Field(
+            ge=256,
+            description="Most memory of a decoding process, in MB. A picture of 100 megapixels "
+            "takes up to 1300.",
+        ),
+    ] = 2500
+    sweep_seconds: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=3600,
+            description="How often to look for pictures that a crash or an outage left behind, "
+            "and queue them again.",
+        ),
+    ] = 15
     log_level: Annotated[
         str,
         Field(pattern="^(debug|info|warning|error)$", description="Least severe message to log."),
     ] = "warning"
+    log_format: Annotated[
+        str,
+        Field(
+            pattern="^(text|json)$",
+            description="text for people, json for log collectors: one object a line, with the "
+            "request and task that an event belongs to.",
+        ),
+    ] = "text"
+    metrics_port: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=65535,
+            description="Port on which a worker process serves its metrics at /metrics, on every "
+            "address of the machine. 0 serves none. The web process has them at /metrics.",
+        ),
+    ] = 0
+
+    def check_reachable(self) -> None:
+        """Refuse a host that other machines can reach. Raises ConfigurationError."""
+        if not self.allow_remote and not _is_loopback(self.host):
+            raise ConfigurationError(
+                f"Refusing to listen on {self.host!r}: other machines could reach it, and there "
+                "is no log-in yet. Use 127.0.0.1, or set LOOKALIKE_ALLOW_REMOTE=true where "
+                "something in front controls access."
+            )
+
+    def check_servers(self) -> None:
+        """Refuse what several processes cannot share. Raises ConfigurationError."""
+        urls = {
+            "BROKER": not self.is_embedded,
+            "DATABASE": self.database_url,
+            "QDRANT": self.qdrant_url,
+        }
+        if missing := [f"LOOKALIKE_{name}_URL" for name, given in urls.items() if not given]:
+            raise ConfigurationError(
+                f"Web and workers as processes of their own need servers: set {_listed(missing)}. "
+                "For everything in one process, without servers, run `lookalike up`."
+            )
 
     @property
     def is_embedded(self) -> bool:
@@ -263,6 +349,33 @@ class Settings(BaseSettings):
     def sql_url(self) -> str:
         """The database URL, with SQLite in the data folder filled in."""
         return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'lookalike.db'}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def read_settings(**given: Any) -> Settings:
+    """The settings of the environment, with what is given in place of theirs.
+
+    Values that are None count as not given. Raises ConfigurationError that names the setting.
+    """
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = "LOOKALIKE_" + "_".join(str(part) for part in first["loc"]).upper()
+        problem = first["msg"].removeprefix("Value error, ")
+        raise ConfigurationError(
+            f"The setting {name} is wrong: {problem}. See .env.example."
+        ) from error
 
 
 def env_example() -> str:

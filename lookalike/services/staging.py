@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
+import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
 from lookalike.services.errors import TooLargeError
+
+OWN = "process-"
+STARTING = "starting.lock"
 
 
 class Staged:
@@ -82,21 +89,59 @@ class Staged:
 
 
 class Staging:
-    """Makes `Staged` files in one folder, which belongs to this process alone."""
+    """Makes `Staged` files in a folder of this process' own below `folder`.
+
+    What a killed process left behind is removed by the next one that starts.
+    """
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
-        self._folder = folder
         self._max_bytes = max_bytes
         folder.mkdir(parents=True, exist_ok=True)
+        with _starting(folder):
+            _remove_abandoned(folder)
+            self._folder = Path(tempfile.mkdtemp(dir=folder, prefix=OWN))
+            self._held: int | None = _hold(self._folder)
 
     def new(self) -> Staged:
         """An empty staged file."""
         return Staged(self._folder, self._max_bytes)
 
-    def clear(self) -> None:
-        """Remove what a killed process left behind. Only the folder's owner may call this."""
-        for leftover in self._folder.iterdir():
-            leftover.unlink(missing_ok=True)
+    def close(self) -> None:
+        """Remove the folder. May be called twice; nothing else may be called after."""
+        if self._held is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            os.close(self._held)
+            self._held = None
+
+
+@contextmanager
+def _starting(folder: Path) -> Iterator[None]:
+    """Keep other processes from starting: between making a folder and holding it, it looks left."""
+    with (folder / STARTING).open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _hold(folder: Path) -> int:
+    """Hold the folder until the handle is closed. Raises BlockingIOError when somebody does."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        # The kernel lets go when the process ends, however it ends.
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise
+    return handle
+
+
+def _remove_abandoned(folder: Path) -> None:
+    for leftover in folder.glob(f"{OWN}*"):
+        try:
+            handle = _hold(leftover)
+        except BlockingIOError:
+            continue
+        shutil.rmtree(leftover)
+        os.close(handle)
 
 
 def _mebibytes(size: int) -> str:

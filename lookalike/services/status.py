@@ -7,24 +7,25 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 
 from lookalike.services.db import Database
 from lookalike.services.errors import LookalikeError
 from lookalike.services.indexes import Indexes
-from lookalike.services.models import State
+from lookalike.services.models import Entry, State, now
 from lookalike.services.pictures import Pictures
-from lookalike.services.ports import IndexQueue
+from lookalike.services.ports import BlobStore, IndexQueue
+from lookalike.services.records import Queue
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class StatusReport:
-    """Pictures by state in the live index, the queue's depth in batches, the live index."""
+    """Pictures by state in the live index, batches waiting in each queue, the live index."""
 
     pictures: Mapping[State, int]
-    waiting: int
+    waiting: Mapping[Queue, int]
     workers: int
     index_id: UUID
     model: str
@@ -46,20 +47,52 @@ class Status:
     """Reports on the platform."""
 
     def __init__(
-        self, db: Database, pictures: Pictures, indexes: Indexes, queue: IndexQueue
+        self,
+        db: Database,
+        pictures: Pictures,
+        indexes: Indexes,
+        queue: IndexQueue,
+        blobs: BlobStore,
     ) -> None:
         self._db = db
+        self._blobs = blobs
         self._pictures = pictures
         self._indexes = indexes
         self._queue = queue
+
+    def pictures(self) -> Mapping[State, int]:
+        """Pictures by state in the live index."""
+        return self._pictures.counts()
+
+    def waiting(self) -> Mapping[Queue, int]:
+        """Batches that wait in each queue."""
+        return self._queue.waiting()
+
+    def workers(self) -> int:
+        """Workers that are alive."""
+        return self._queue.workers()
+
+    def oldest_seconds(self) -> Mapping[Queue, float]:
+        """For each queue how long its oldest pending picture has been queued; 0 without one."""
+        query = (
+            select(Entry.queue, func.min(Entry.queued_at))
+            .where(Entry.state == State.PENDING)
+            .group_by(Entry.queue)
+        )
+        with self._db.read() as session:
+            oldest = {Queue(queue): since for queue, since in session.execute(query)}
+        return {
+            queue: (now() - oldest[queue]).total_seconds() if queue in oldest else 0.0
+            for queue in Queue
+        }
 
     def report(self) -> StatusReport:
         """The figures of this moment. Raises UnavailableError when they cannot be had."""
         live = self._indexes.live()
         return StatusReport(
-            self._pictures.counts(),
-            self._queue.waiting(),
-            self._queue.workers(),
+            self.pictures(),
+            self.waiting(),
+            self.workers(),
             live.id,
             live.model,
         )
@@ -70,6 +103,7 @@ class Status:
             "database": self._ask_database,
             "vectors": self._ask_vectors,
             "queue": self._queue.waiting,
+            "blobs": lambda: self._blobs.exists("readiness"),
         }
         return Readiness({name: _state(name, check) for name, check in checks.items()})
 

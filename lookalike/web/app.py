@@ -9,7 +9,19 @@ from flask.json.provider import DefaultJSONProvider
 
 from lookalike import __version__
 from lookalike.services.bootstrap import Platform
-from lookalike.web import errors, guards, health, libraries, models, pictures, search, status
+from lookalike.web import (
+    check,
+    errors,
+    guards,
+    health,
+    libraries,
+    metrics,
+    models,
+    pictures,
+    search,
+    status,
+    tracing,
+)
 from lookalike.web.api import add_operations
 from lookalike.web.context import EXTENSION
 from lookalike.web.openapi import PREFIX, document
@@ -18,8 +30,8 @@ from lookalike.web.uploads import StagingRequest
 MAX_FORM_PARTS = 2_000
 """Fields and files in one request. Each file costs an open file handle until it is stored."""
 
-APIS = (libraries.api, pictures.api, search.api, models.api, status.api)
-PAGES = (search.pages, pictures.pages, health.pages)
+APIS = (libraries.api, pictures.api, search.api, models.api, status.api, check.api)
+PAGES = (search.pages, pictures.pages, health.pages, metrics.pages)
 
 
 class ReadableJson(DefaultJSONProvider):
@@ -36,6 +48,7 @@ def create_app(platform: Platform) -> Flask:
     app.extensions[EXTENSION] = platform
     app.config["MAX_CONTENT_LENGTH"] = platform.settings.max_request_bytes
     app.config["MAX_FORM_PARTS"] = MAX_FORM_PARTS
+    tracing.trace(app)
     guards.protect(app)
     errors.handle(app)
     for blueprint in (*PAGES, _api()):

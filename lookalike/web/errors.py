@@ -33,6 +33,7 @@ STATUS: dict[str, HTTPStatus] = {
     "forbidden": HTTPStatus.FORBIDDEN,
     "busy": HTTPStatus.CONFLICT,
     "unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
+    "storage_full": HTTPStatus.INSUFFICIENT_STORAGE,
 }
 
 MESSAGES: dict[int, tuple[str, str]] = {
@@ -85,7 +86,8 @@ def _storage(error: OSError) -> Response:
     if error.errno != errno.ENOSPC:
         return _unknown(error)
     message = "The disk is full, so nothing was stored. Free some space and try again."
-    return _respond(ErrorBody(code="unavailable", message=message), HTTPStatus.INSUFFICIENT_STORAGE)
+    body = ErrorBody(code="storage_full", message=message)
+    return _respond(body, HTTPStatus.INSUFFICIENT_STORAGE)
 
 
 def _unknown(error: Exception) -> Response:

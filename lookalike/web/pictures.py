@@ -14,6 +14,7 @@ from lookalike.services.intake import Accepted, Rejected
 from lookalike.services.labels import Attributes, Changes, Labels, Tags, Title
 from lookalike.services.models import DEFAULT_LIBRARY, Picture, State
 from lookalike.services.pictures import Selection
+from lookalike.services.records import Queue
 from lookalike.web.api import Api, Binary, read_form
 from lookalike.web.context import platform
 from lookalike.web.errors import RefusedUploadError
@@ -60,11 +61,15 @@ class ListQuery(BaseModel):
 
 
 class UploadFields(BaseModel):
-    """What goes with the files of an upload. `tags` may repeat, or be one text with commas."""
+    """What goes with the files of an upload. `tags` may repeat, or be one text with commas.
+
+    `queue` is `bulk` for a part of something large, which single uploads then overtake.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     library: str = DEFAULT_LIBRARY
+    queue: Queue = Queue.INTERACTIVE
     title: Title = ""
     tags: Tags = []
     attributes: Json[Attributes] = Field(default_factory=dict)
@@ -96,7 +101,7 @@ def upload_images() -> Uploaded:
             "Send the pictures as multipart/form-data, each in a field named `file`.",
             field="file",
         )
-    outcomes = platform().intake.add(uploads_in(files), fields.library, labels)
+    outcomes = platform().intake.add(uploads_in(files), fields.library, labels, fields.queue)
     answer = _uploaded(outcomes)
     if not answer.images:
         first = next(one.error for one in outcomes if isinstance(one, Rejected))

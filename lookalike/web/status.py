@@ -15,6 +15,6 @@ def show_status() -> StatusAnswer:
     report = platform().status.report()
     return StatusAnswer(
         images=StateCounts(**{str(state): count for state, count in report.pictures.items()}),
-        queue=QueueAnswer(waiting=report.waiting, workers=report.workers),
+        queue=QueueAnswer(waiting=sum(report.waiting.values()), workers=report.workers),
         index=IndexName(id=report.index_id, model=report.model),
     )

@@ -1,29 +1,45 @@
-"""The Celery app of a worker: where tasks come from, and how they are handed out."""
+"""The app for Celery's own command line: `celery -A lookalike.workers.app worker` (and `beat`).
+
+The platform is put together when the first task comes in, or when a worker is ready; `beat` only
+sends messages and never needs it.
+"""
 
 from __future__ import annotations
 
-from celery import Celery
+from functools import cache
+from typing import Any
 
-from lookalike.services.bootstrap import Platform
-from lookalike.services.broker import QUEUE, transport_options
-from lookalike.workers.tasks import register
+from celery.signals import setup_logging, worker_init, worker_shutdown
+
+from lookalike.services.bootstrap import Platform, bootstrap
+from lookalike.services.logs import configure_logs
+from lookalike.services.metrics import serve_metrics
+from lookalike.services.settings import read_settings
+from lookalike.workers.factory import create_app
+
+settings = read_settings()
 
 
-def create_app(platform: Platform) -> Celery:
-    """A Celery app whose tasks work on `platform`."""
-    app = Celery("lookalike", broker=platform.settings.broker_url)
-    app.conf.update(
-        task_default_queue=QUEUE,
-        # A task is forgotten only when it is done, so that a killed worker's task comes back;
-        # indexing may be repeated without harm.
-        task_acks_late=True,
-        task_reject_on_worker_lost=True,
-        # Batches are large: a worker that holds one should not also hoard the next.
-        worker_prefetch_multiplier=1,
-        # States are read from SQL; nobody waits for a task's result.
-        task_ignore_result=True,
-        worker_hijack_root_logger=False,
-        broker_transport_options=transport_options(platform.settings.broker_url),
-    )
-    register(app, platform)
-    return app
+@cache
+def platform() -> Platform:
+    """The services of this process."""
+    return bootstrap(settings)
+
+
+app = create_app(settings, platform)
+
+
+@setup_logging.connect  # type: ignore[untyped-decorator]  # the library has no types
+def _set_up_logging(**_facts: Any) -> None:
+    configure_logs(settings.log_level, settings.log_format)
+
+
+@worker_init.connect  # type: ignore[untyped-decorator]
+def _start(**_facts: Any) -> None:
+    serve_metrics(settings.metrics_port)
+    platform()
+
+
+@worker_shutdown.connect  # type: ignore[untyped-decorator]
+def _stop(**_facts: Any) -> None:
+    platform().close()

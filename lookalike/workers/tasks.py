@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from uuid import UUID
 
-from celery import Celery
+from celery import Celery, Task
+from structlog.contextvars import bound_contextvars
 
 from lookalike.services.bootstrap import Platform
-from lookalike.services.broker import INDEX_TASK
+from lookalike.services.broker import INDEX_TASK, SWEEP_TASK
 from lookalike.services.errors import UnavailableError
 
-MAX_RETRIES = 20
-"""With back-off to a minute this bridges a quarter of an hour; the next start queues the rest."""
+MAX_RETRIES = 5
+"""With back-off this bridges half a minute. After longer outages a sweep queues what is left."""
 
 
-def register(app: Celery, platform: Platform) -> None:
+def register(app: Celery, platform: Callable[[], Platform]) -> None:
     """Make the tasks known to `app`."""
 
-    def index(picture_ids: list[str]) -> None:
-        platform.indexing.index([UUID(picture_id) for picture_id in picture_ids])
+    def index(task: Task, picture_ids: list[str], request_id: str | None = None) -> None:
+        with bound_contextvars(task_id=task.request.id, request_id=request_id):
+            platform().indexing.index([UUID(picture_id) for picture_id in picture_ids])
+
+    def sweep() -> None:
+        platform().sweeping.run()
 
     app.task(
         name=INDEX_TASK,
         shared=False,  # it belongs to this platform, not to every Celery app of the process
+        bind=True,
         autoretry_for=(UnavailableError,),
         retry_backoff=True,
-        retry_backoff_max=60,
         max_retries=MAX_RETRIES,
     )(index)
+    app.task(name=SWEEP_TASK, shared=False)(sweep)

@@ -59,7 +59,7 @@ def test_every_acknowledged_picture_is_indexed_exactly_once(
     assert counts["failed"] == 0
     server.stop()
     _each_row_has_its_point(data, counts["indexed"])
-    assert list((data / "staging").iterdir()) == []
+    assert list((data / "staging").glob("process-*/*")) == []
 
 
 def _each_row_has_its_point(data: Path, rows: int) -> None:

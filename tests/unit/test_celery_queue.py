@@ -10,8 +10,9 @@ from celery import Celery
 from kombu.transport.memory import Channel
 
 from lookalike.services.adapters.celery_queue import CeleryQueue
-from lookalike.services.broker import INDEX_TASK, QUEUE, is_embedded, transport_options
+from lookalike.services.broker import INDEX_TASK, is_embedded, transport_options
 from lookalike.services.errors import UnavailableError
+from lookalike.services.records import Queue
 
 UNREACHABLE = "amqp://guest@127.0.0.1:1//"
 
@@ -26,12 +27,12 @@ def queue() -> Iterator[CeleryQueue]:
     Channel.queues.clear()
 
 
-def messages() -> list[dict]:
+def messages(queue: Queue = Queue.INTERACTIVE) -> list[dict]:
     """Take what is queued, as a worker would."""
     with Celery(broker="memory://").connection_for_read() as connection:
         channel = connection.default_channel
         taken = []
-        while message := channel.basic_get(QUEUE, no_ack=True):
+        while message := channel.basic_get(str(queue), no_ack=True):
             taken.append({"task": message.headers["task"], "ids": message.payload[0][0]})
         return taken
 
@@ -39,16 +40,24 @@ def messages() -> list[dict]:
 def test_ids_are_queued_in_order_in_tasks_of_a_bounded_size(queue: CeleryQueue):
     ids = [uuid4() for _ in range(7)]
     queue.put(ids)
-    assert queue.waiting() == 3
+    assert queue.waiting() == {Queue.INTERACTIVE: 3, Queue.BULK: 0}
     sent = messages()
     assert {one["task"] for one in sent} == {INDEX_TASK}
     assert [len(one["ids"]) for one in sent] == [3, 3, 1]
     assert [UUID(text) for one in sent for text in one["ids"]] == ids
 
 
+def test_a_part_of_something_large_waits_in_a_queue_of_its_own(queue: CeleryQueue):
+    ids = [uuid4(), uuid4()]
+    queue.put(ids, Queue.BULK)
+    assert queue.waiting() == {Queue.INTERACTIVE: 0, Queue.BULK: 1}
+    assert messages(Queue.INTERACTIVE) == []
+    assert [one["ids"] for one in messages(Queue.BULK)] == [[str(one) for one in ids]]
+
+
 def test_nothing_to_do_queues_nothing(queue: CeleryQueue):
     queue.put([])
-    assert queue.waiting() == 0
+    assert queue.waiting() == dict.fromkeys(Queue, 0)
 
 
 def test_without_a_worker_none_is_counted(queue: CeleryQueue):
@@ -66,4 +75,4 @@ def test_only_the_broker_in_memory_is_embedded():
     assert is_embedded("memory://")
     assert not is_embedded("redis://localhost/0")
     assert transport_options("memory://")
-    assert transport_options("redis://localhost/0") == {}
+    assert "polling_interval" not in transport_options("redis://localhost/0")

@@ -129,7 +129,7 @@ def test_an_outage_leaves_pictures_pending_and_is_told(world: World, part: str):
         world.work()
     broken.failure = None
     assert states(world, ids) == [State.PENDING] * 2
-    assert world.platform.recovery.run() == 2
+    assert world.platform.sweeping.start_alone() == 2
     world.work()
     assert states(world, ids) == [State.INDEXED] * 2
 
@@ -186,10 +186,10 @@ def test_recovery_queues_what_is_pending_and_nothing_else(world: World):
     world.indexed(small(1), ODD["jpeg_truncated"].data)
     waiting = world.add(small(2), small(3))
     world.queue.batches.clear()
-    assert world.platform.recovery.run() == 2
+    assert world.platform.sweeping.start_alone() == 2
     assert world.queue.batches == [waiting]
     world.work()
-    assert world.platform.recovery.run() == 0
+    assert world.platform.sweeping.start_alone() == 0
     assert world.queue.batches == []
 
 
@@ -203,7 +203,7 @@ def test_a_crash_between_storing_points_and_recording_them_is_repeated_without_h
     with pytest.raises(KeyboardInterrupt):
         world.work()
     assert states(world, ids) == [State.PENDING] * 2
-    world.platform.recovery.run()
+    world.platform.sweeping.start_alone()
     world.work()
     assert states(world, ids) == [State.INDEXED] * 2
     assert world.vectors.count() == 2
@@ -216,7 +216,7 @@ def test_a_platform_opened_again_on_the_same_folder_goes_on(tmp_path: Path):
     first.platform.close()
     second = make_world(tmp_path)
     assert second.platform.indexes.live().id == live
-    assert second.platform.recovery.run() == 1
+    assert second.platform.sweeping.start_alone() == 1
     second.work()
     assert second.state(picture_id) == State.INDEXED
     second.platform.close()

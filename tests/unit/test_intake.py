@@ -138,7 +138,7 @@ def test_a_queue_that_is_down_loses_nothing(world: World):
     [picture_id] = world.add(small())
     assert world.state(picture_id) == State.PENDING
     world.queue.down = False
-    assert world.platform.recovery.run() == 1
+    assert world.platform.sweeping.start_alone() == 1
     world.work()
     assert world.state(picture_id) == State.INDEXED
 

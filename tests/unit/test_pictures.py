@@ -165,7 +165,7 @@ def test_an_outage_of_the_vectors_while_changing_is_made_good_later(world: World
         change(world, picture_id, tags=["new"])
     assert world.show(picture_id).picture.tags == ("new",)
     world.vectors.failure = None
-    world.platform.recovery.run()
+    world.platform.sweeping.start_alone()
     assert world.matches(picture_id, tags={"any": ["new"], "none": ["old"]})
     assert rows(world, OutboxItem) == 0
 
@@ -232,7 +232,7 @@ def test_an_outage_while_removing_is_made_good_later(world: World, part: str):
         world.platform.pictures.remove(picture_id)
     assert listed(world) == set()
     broken.failure = None
-    world.platform.recovery.run()
+    world.platform.sweeping.start_alone()
     assert not world.has_point(picture_id)
     assert world.blob_names() == set()
     assert rows(world, OutboxItem) == 0

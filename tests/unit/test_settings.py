@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
-from lookalike.cli.options import read_settings
 from lookalike.services.errors import ConfigurationError
-from lookalike.services.settings import Settings, env_example
+from lookalike.services.settings import Settings, env_example, read_settings
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -20,6 +20,28 @@ OTHER_VALUES: dict[str, tuple[str, object]] = {
     "allow_remote": ("true", True),
     "allowed_hosts": ('["a.example", "b.example"]', ("a.example", "b.example")),
     "web_threads": ("4", 4),
+    "web_processes": ("4", 4),
+    "qdrant_url": ("http://vectors:6333", "http://vectors:6333"),
+    "qdrant_api_key": ("key", SecretStr("key")),
+    "qdrant_shards": ("3", 3),
+    "qdrant_replicas": ("2", 2),
+    "qdrant_write_consistency": ("2", 2),
+    "qdrant_quantization": ("int8", "int8"),
+    "qdrant_on_disk": ("true", True),
+    "qdrant_search_seconds": ("0.5", 0.5),
+    "qdrant_write_seconds": ("10", 10),
+    "blob_url": ("s3://pictures", "s3://pictures"),
+    "s3_endpoint": ("http://s3:9000", "http://s3:9000"),
+    "s3_region": ("eu-central-1", "eu-central-1"),
+    "s3_access_key": ("name", "name"),
+    "s3_secret_key": ("secret", SecretStr("secret")),
+    "device": ("cuda", "cuda"),
+    "decode_processes": ("4", 4),
+    "decode_seconds": ("5", 5),
+    "decode_megabytes": ("1000", 1000),
+    "sweep_seconds": ("1", 1),
+    "log_format": ("json", "json"),
+    "metrics_port": ("9100", 9100),
     "database_url": ("postgresql+psycopg://db/x", "postgresql+psycopg://db/x"),
     "broker_url": ("redis://queue/0", "redis://queue/0"),
     "model": ("efficientnet-lite0", "efficientnet-lite0"),
@@ -51,6 +73,20 @@ WRONG_VALUES = {
     "min_side": "0",
     "thumbnail_side": "63",
     "log_level": "loud",
+    "web_processes": "0",
+    "qdrant_shards": "0",
+    "qdrant_replicas": "0",
+    "qdrant_write_consistency": "0",
+    "qdrant_quantization": "int4",
+    "qdrant_search_seconds": "0",
+    "qdrant_write_seconds": "-1",
+    "device": "tpu",
+    "decode_processes": "0",
+    "decode_seconds": "0",
+    "decode_megabytes": "1",
+    "sweep_seconds": "0",
+    "log_format": "xml",
+    "metrics_port": "70000",
 }
 
 

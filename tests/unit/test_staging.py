@@ -23,6 +23,10 @@ def staging(folder: Path) -> Staging:
     return Staging(folder, LIMIT)
 
 
+def files(folder: Path) -> list[Path]:
+    return [path for path in folder.glob("process-*/*") if path.is_file()]
+
+
 def test_what_was_written_in_parts_is_read_as_a_whole_with_its_size_and_hash(staging: Staging):
     parts = [b"one", b"", b"two" * 100]
     with staging.new() as staged:
@@ -77,7 +81,7 @@ def test_what_is_beyond_the_limit_is_counted_but_costs_no_disk(staging: Staging)
 def test_the_file_is_gone_after_the_block(staging: Staging, folder: Path):
     with staging.new() as staged:
         staged.write(b"abc")
-    assert list(folder.iterdir()) == []
+    assert files(folder) == []
 
 
 def test_the_file_is_gone_after_a_block_that_raised(staging: Staging, folder: Path):
@@ -88,7 +92,7 @@ def test_the_file_is_gone_after_a_block_that_raised(staging: Staging, folder: Pa
 
     with pytest.raises(RuntimeError):
         break_off()
-    assert list(folder.iterdir()) == []
+    assert files(folder) == []
 
 
 def test_closing_twice_and_after_somebody_else_removed_it_does_no_harm(
@@ -98,7 +102,7 @@ def test_closing_twice_and_after_somebody_else_removed_it_does_no_harm(
     staged.path.unlink()
     staged.close()
     staged.close()
-    assert list(folder.iterdir()) == []
+    assert files(folder) == []
 
 
 def test_files_in_hand_do_not_disturb_each_other(staging: Staging):
@@ -108,7 +112,20 @@ def test_files_in_hand_do_not_disturb_each_other(staging: Staging):
         assert (one.file.read(), other.file.read()) == (b"one", b"other")
 
 
-def test_clearing_removes_what_a_killed_process_left(staging: Staging, folder: Path):
-    (folder / "tmpabandoned").write_bytes(b"half a picture")
-    staging.clear()
-    assert list(folder.iterdir()) == []
+def test_starting_removes_what_a_killed_process_left_and_nothing_else(folder: Path):
+    abandoned = folder / "process-killed"
+    abandoned.mkdir(parents=True)
+    (abandoned / "half").write_bytes(b"half a picture")
+    with Staging(folder, LIMIT).new() as alive:
+        alive.write(b"abc")
+        other = Staging(folder, LIMIT)
+        assert not abandoned.exists()
+        assert files(folder) == [alive.path]
+        other.close()
+        assert files(folder) == [alive.path]
+
+
+def test_closing_leaves_no_folder_behind(staging: Staging, folder: Path):
+    staging.close()
+    staging.close()
+    assert list(folder.glob("process-*")) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import text
 
 from lookalike.services.models import State
+from lookalike.services.records import Queue
 from tests.factories import ODD
 from tests.platforms import OUTAGE, World, small
 
@@ -15,21 +16,22 @@ def test_the_report_counts_pictures_batches_and_workers(world: World):
     world.add(small(3))
     report = world.platform.status.report()
     assert report.pictures == {State.INDEXED: 1, State.FAILED: 1, State.PENDING: 2}
-    assert (report.waiting, report.workers) == (2, 1)
+    assert (report.waiting, report.workers) == ({Queue.INTERACTIVE: 2, Queue.BULK: 0}, 1)
     assert (report.index_id, report.model) == (world.platform.indexes.live().id, "fake")
 
 
 def test_everything_is_ready(world: World):
     readiness = world.platform.status.readiness()
     assert readiness.ready
-    assert readiness.parts == {"database": "ok", "vectors": "ok", "queue": "ok"}
+    assert readiness.parts == {"database": "ok", "vectors": "ok", "queue": "ok", "blobs": "ok"}
 
 
 def test_a_queue_that_is_down_is_named(world: World):
     world.queue.down = True
     readiness = world.platform.status.readiness()
     assert not readiness.ready
-    assert readiness.parts == {"database": "ok", "vectors": "ok", "queue": OUTAGE.message}
+    assert readiness.parts["queue"] == OUTAGE.message
+    assert [name for name, state in readiness.parts.items() if state != "ok"] == ["queue"]
 
 
 def test_vectors_that_are_down_are_named(world: World):

@@ -9,14 +9,14 @@ from celery import Task
 
 from lookalike.services.broker import INDEX_TASK
 from lookalike.services.models import State
-from lookalike.workers.app import create_app
+from lookalike.workers.factory import create_app
 from tests.platforms import OUTAGE, World, small
 
 
 @pytest.fixture
 def index(world: World) -> Task:
     """The task, to be carried out here and now."""
-    return create_app(world.platform).tasks[INDEX_TASK]
+    return create_app(world.platform.settings, lambda: world.platform).tasks[INDEX_TASK]
 
 
 def fail_once(world: World, error: Exception) -> None:

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from uuid import UUID
 
+import structlog
 from celery import Celery
 from celery.exceptions import CeleryError
 from kombu.exceptions import KombuError
+from redis.exceptions import RedisError
+from structlog.contextvars import get_contextvars
 
-from lookalike.services.broker import INDEX_TASK, QUEUE, is_embedded, transport_options
-from lookalike.services.errors import UnavailableError
+from lookalike.services.broker import INDEX_TASK, is_embedded, is_redis, transport_options
+from lookalike.services.errors import ConfigurationError, UnavailableError
+from lookalike.services.records import Queue
+
+log = structlog.get_logger(__name__)
 
 PING_SECONDS = 0.5
 """How long to wait for workers to answer: one on the same machine takes milliseconds."""
+
+PING_EVERY = 5.0
+"""Seconds for which a count of workers is good: asking costs everybody who asks PING_SECONDS."""
+
+SAFE_POLICY = "noeviction"
+"""What a full Redis must do: refuse new tasks, which we notice, and never drop queued ones."""
 
 
 class CeleryQueue:
@@ -23,36 +37,74 @@ class CeleryQueue:
     def __init__(self, broker_url: str, batch: int) -> None:
         self._app = Celery("lookalike-producer", broker=broker_url, set_as_current=False)
         self._app.conf.broker_transport_options = transport_options(broker_url)
+        # A web thread does not wait long for a broker that is down: sweeps queue what was stored.
+        self._app.conf.task_publish_retry_policy = {"max_retries": 1, "interval_start": 0.1}
+        self._url = broker_url
         # An embedded worker is alone: nobody else's answer has to be waited for.
         self._most_workers = 1 if is_embedded(broker_url) else None
         self._batch = batch
+        self._pinging = threading.Lock()
+        self._pinged = (float("-inf"), 0)
 
-    def put(self, picture_ids: Sequence[UUID]) -> None:
+    def put(self, picture_ids: Sequence[UUID], queue: Queue = Queue.INTERACTIVE) -> None:
         """See IndexQueue. Raises UnavailableError when the broker is down."""
+        request = get_contextvars().get("request_id")
         with _translated():
             for start in range(0, len(picture_ids), self._batch):
                 ids = [str(one) for one in picture_ids[start : start + self._batch]]
-                self._app.send_task(INDEX_TASK, args=[ids], queue=QUEUE)
+                self._app.send_task(INDEX_TASK, args=[ids, request], queue=str(queue))
 
-    def waiting(self) -> int:
+    def waiting(self) -> Mapping[Queue, int]:
         """See IndexQueue. Raises UnavailableError when the broker is down."""
         with _translated(), self._app.connection_for_read() as connection:
-            declared = connection.default_channel.queue_declare(QUEUE)
-            return int(declared.message_count)
+            declare = connection.default_channel.queue_declare
+            return {queue: int(declare(str(queue)).message_count) for queue in Queue}
 
     def workers(self) -> int:
         """See IndexQueue. Raises UnavailableError when the broker is down."""
-        with _translated():
-            return len(self._app.control.ping(timeout=PING_SECONDS, limit=self._most_workers))
+        with self._pinging:
+            asked, count = self._pinged
+            if time.monotonic() - asked > PING_EVERY:
+                count = self._ping()
+                self._pinged = (time.monotonic(), count)
+            return count
+
+    def check(self) -> None:
+        """Refuse a broker that may forget tasks. Raises ConfigurationError.
+
+        One that does not answer, or that does not let its memory be asked about, passes: web and
+        workers can start before it.
+        """
+        policy = self._eviction_policy() if is_redis(self._url) else SAFE_POLICY
+        if policy != SAFE_POLICY:
+            raise ConfigurationError(
+                f"The broker drops data when its memory is full (maxmemory-policy {policy}), and "
+                f"queued pictures with it. Set maxmemory-policy to {SAFE_POLICY} on the server "
+                "that LOOKALIKE_BROKER_URL names, or use another one for the queue.",
+                policy=policy,
+            )
 
     def close(self) -> None:
         """Give the broker's connections back."""
         self._app.close()
+
+    def _eviction_policy(self) -> str:
+        try:
+            with _translated(), self._app.connection_for_read() as connection:
+                facts = connection.default_channel.client.info("memory")
+        except UnavailableError as error:
+            log.warning("broker_not_checked", reason=error.message)
+            return SAFE_POLICY
+        return str(facts.get("maxmemory_policy", SAFE_POLICY))
+
+    def _ping(self) -> int:
+        with _translated():
+            return len(self._app.control.ping(timeout=PING_SECONDS, limit=self._most_workers))
 
 
 @contextmanager
 def _translated() -> Iterator[None]:
     try:
         yield
-    except (KombuError, CeleryError, OSError) as error:
+    except (KombuError, CeleryError, OSError, RedisError) as error:
         raise UnavailableError("The queue cannot be reached at the moment.") from error

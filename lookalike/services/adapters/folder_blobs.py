@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -10,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from lookalike.services.errors import BlobMissingError, UnavailableError
+from lookalike.services.errors import BlobMissingError, StorageFullError, UnavailableError
 from lookalike.services.ports import Blob
 
 INCOMING = ".incoming-"
@@ -123,6 +124,10 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageFullError(
+                "The disk is full, so nothing was stored. Free some space and try again."
+            ) from error
         raise UnavailableError(
             f"The picture store cannot be used ({error.strerror}). "
             "Check the disk's free space and the folder's permissions."

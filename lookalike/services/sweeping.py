@@ -1,0 +1,122 @@
+"""Finds what a crash, an outage or a lost queue left undone, and has it done.
+
+Runs at every start and every few seconds after that, by any number of processes at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from itertools import groupby
+from uuid import UUID
+
+import structlog
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
+
+from lookalike.services.db import Database
+from lookalike.services.errors import UnavailableError
+from lookalike.services.indexes import Indexes
+from lookalike.services.models import Entry, State, now
+from lookalike.services.outbox import Outbox
+from lookalike.services.ports import IndexQueue
+from lookalike.services.records import Queue
+
+log = structlog.get_logger(__name__)
+
+FORGOTTEN = timedelta(minutes=1)
+"""How long an entry may be queued while its queue is empty before it counts as lost: a worker
+takes what it finds at once, but the message may be on its way, or held back after an outage."""
+
+OVERDUE = timedelta(hours=1)
+"""The same while its queue is not empty: then it probably waits its turn, however long that is."""
+
+MOST = 10_000
+"""Pictures queued by one run, so that a million pending ones do not fill the queue at once."""
+
+LONG_AGO = timedelta(days=1)
+
+
+class Sweeping:
+    """Brings everything that is pending to its end, sooner or later."""
+
+    def __init__(self, db: Database, queue: IndexQueue, outbox: Outbox, indexes: Indexes) -> None:
+        self._db = db
+        self._queue = queue
+        self._outbox = outbox
+        self._indexes = indexes
+
+    def start_alone(self) -> int:
+        """`run` for the only process there is: whoever held leases before it is dead."""
+        with self._db.write() as session:
+            session.execute(
+                update(Entry)
+                .where(Entry.state == State.PENDING)
+                .values(leased_until=None, queued_at=now() - LONG_AGO)
+            )
+        return self.run()
+
+    def run(self) -> int:
+        """Settle changes, refill emptied collections, queue lost entries; answers how many.
+
+        A part that is down holds up only what needs it.
+        """
+        for step in (self._outbox.settle_all, self._refill):
+            try:
+                step()
+            except UnavailableError as error:
+                log.warning("sweep_step_failed", step=step.__name__, reason=error.message)
+        lost = self._claim_lost()
+        for queue, rows in groupby(sorted(lost), key=lambda row: row[0]):
+            self._queue.put([picture_id for _, picture_id in rows], Queue(queue))
+        if lost:
+            log.info("requeued", pictures=len(lost))
+        return len(lost)
+
+    def _refill(self) -> None:
+        """Have everything embedded again that belongs to a collection which was emptied."""
+        for index in self._indexes.fed():
+            with self._db.read() as session:
+                query = select(func.count()).where(*_indexed(index.id))
+                indexed = session.scalar(query) or 0
+            if indexed and index.collection.count() == 0:
+                log.error("collection_emptied", index_id=str(index.id), pictures=indexed)
+                self._start_over(index.id)
+
+    def _start_over(self, index_id: UUID) -> None:
+        with self._db.write() as session:
+            pending = {"state": State.PENDING, "queue": Queue.BULK, "attempts": 0}
+            session.execute(
+                update(Entry)
+                .where(*_indexed(index_id))
+                .values(**pending, leased_until=None, queued_at=now() - LONG_AGO)
+            )
+
+    def _claim_lost(self) -> Sequence[tuple[str, UUID]]:
+        """Queue and picture of each lost entry, now marked as queued afresh."""
+        waiting = self._queue.waiting()
+        with self._db.write() as session:
+            query = (
+                select(Entry)
+                .where(Entry.state == State.PENDING, _lost(waiting))
+                .order_by(Entry.queued_at)
+                .limit(MOST)
+                .with_for_update(skip_locked=True)
+            )
+            entries = list(session.scalars(query))
+            for entry in entries:
+                entry.queued_at, entry.leased_until = now(), None
+        return list({(str(entry.queue), entry.picture_id) for entry in entries})
+
+
+def _indexed(index_id: UUID) -> tuple[ColumnElement[bool], ...]:
+    return Entry.index_id == index_id, Entry.state == State.INDEXED
+
+
+def _lost(waiting: Mapping[Queue, int]) -> ColumnElement[bool]:
+    patience = {queue: OVERDUE if waiting.get(queue) else FORGOTTEN for queue in Queue}
+    forgotten = (
+        and_(Entry.queue == queue, Entry.queued_at < now() - long)
+        for queue, long in patience.items()
+    )
+    holder_died = Entry.leased_until < now()
+    return or_(holder_died, and_(Entry.leased_until.is_(None), or_(*forgotten)))

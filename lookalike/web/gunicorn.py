@@ -1,0 +1,57 @@
+"""How gunicorn serves the web app.
+
+    gunicorn --config python:lookalike.web.gunicorn lookalike.web.wsgi:app
+
+Processes because each embeds the pictures that people search with; threads because most of a
+request is waiting, for an upload's bytes, for SQL or for vectors.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from typing import Any
+
+from lookalike.services.errors import LookalikeError
+from lookalike.services.settings import read_settings
+
+# Set before anything of Prometheus is imported: it decides then whether processes add up.
+os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="lookalike-metrics-"))
+
+try:
+    settings = read_settings()
+    settings.check_reachable()
+    settings.check_servers()
+except LookalikeError as error:
+    print(f"lookalike: {error.message}", file=sys.stderr)  # noqa: T201  nobody else tells
+    sys.exit(2)
+
+bind = [f"{settings.host}:{settings.port}"]
+workers = settings.web_processes
+worker_class = "gthread"
+threads = settings.web_threads
+# A thread that waits does not count; this only ends a process that is stuck as a whole.
+timeout = 60
+# Longer than any request but a slow upload, which its sender repeats.
+graceful_timeout = 30
+# Behind a proxy connections are reused; without one, browsers hold a few.
+keepalive = 15
+# Signs of life go through a file, and a disk that hangs must not look like a process that does.
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112, S108
+control_socket_disable = True
+# Each process opens its own connections: those of a parent do not survive a fork.
+preload_app = False
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """Let the metrics of the processes that are left stand alone."""
+    from prometheus_client import multiprocess  # noqa: PLC0415  see the folder above
+
+    multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+
+def on_exit(_server: Any) -> None:
+    """Leave no folder behind."""
+    shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
