@@ -1,0 +1,113 @@
+"""`lookalike check`: whether SQL, files and vectors agree, and making them agree again."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lookalike.cli.client import Client
+from lookalike.cli.connection import connect, running_url
+from lookalike.cli.options import data_option, json_option, url_option
+from lookalike.cli.output import print_json, print_table
+from lookalike.services.errors import UnavailableError
+from lookalike.services.settings import Settings, read_settings
+
+SHOWN_IDS = 3
+POLL_SECONDS = 0.25
+STALLED_SECONDS = 600
+COLUMNS = ("model", "state", "indexed", "pending", "failed", "points")
+
+
+@click.command()
+@click.option("--repair", is_flag=True, help="Mend what can be mended.")
+@click.option("--deep", is_flag=True, help="Also read every original and compare its SHA-256.")
+@data_option
+@url_option
+@json_option
+def check(repair: bool, deep: bool, data: Path | None, url: str | None, as_json: bool) -> None:
+    """Compare database, files and vectors, and name every difference.
+
+    \b
+    Examples:
+      lookalike check                  look, change nothing
+      lookalike check --repair         and mend what can be mended
+      lookalike check --deep --json    read every file too; a report for programs
+
+    Works while pictures come and go. Ends with 0 when all agrees or was repaired, with 1 when
+    differences remain.
+    """
+    settings = read_settings(data_dir=data)
+    alone = _is_alone(settings, url)
+    asked = {"repair": repair, "deep": deep} | ({"patience": 0} if alone else {})
+    worker = repair and (settings.data_dir / "lookalike.db").exists()
+    with connect(settings, url, "lookalike check", worker=worker) as client:
+        report = client.check(asked)
+        if repair and alone and report["differences"]:
+            _wait_until_indexed(client)
+    if as_json:
+        print_json(report)
+    else:
+        _show(report, queued=repair and not alone)
+    sys.exit(1 if report["remaining"] else 0)
+
+
+def _is_alone(settings: Settings, url: str | None) -> bool:
+    """Whether this process is going to be the only one on the platform."""
+    return settings.is_embedded and url is None and running_url(settings) is None
+
+
+def _wait_until_indexed(client: Client) -> None:
+    """Stay until the worker of this very process has indexed what was queued again."""
+    pending, since = -1, time.monotonic()
+    while left := client.status()["images"]["pending"]:
+        if left != pending:
+            pending, since = left, time.monotonic()
+        elif time.monotonic() - since > STALLED_SECONDS:
+            raise UnavailableError(
+                f"{left} pictures have been waiting for ten minutes without progress. They will "
+                "be indexed at the next start; the log may say what is in the way."
+            )
+        time.sleep(POLL_SECONDS)
+
+
+def _show(report: dict[str, Any], *, queued: bool) -> None:
+    indexes = report["indexes"]
+    print_table(
+        ("index", *COLUMNS), ([str(one[name]) for name in ("id", *COLUMNS)] for one in indexes)
+    )
+    if not report["differences"]:
+        click.echo(f"\n{report['pictures']} pictures: database, files and vectors agree.")
+        return
+    click.echo()
+    print_table(("what", "count", "repaired", "for example"), _rows(report))
+    click.echo(f"\n{_advice(report, queued=queued)}")
+
+
+def _rows(report: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    for kind, count in report["counts"].items():
+        group = [one for one in report["differences"] if one["kind"] == kind]
+        # What is not mended is what people have to look at.
+        group.sort(key=lambda one: bool(one["repaired"]))
+        repaired = sum(bool(one["repaired"]) for one in group)
+        examples = ", ".join(one["id"] for one in group[:SHOWN_IDS])
+        more = f" and {count - SHOWN_IDS} more" if count > SHOWN_IDS else ""
+        yield f"{kind}: {group[0]['message']}", str(count), str(repaired), examples + more
+
+
+def _advice(report: dict[str, Any], *, queued: bool) -> str:
+    tried = any(one["repaired"] is not None for one in report["differences"])
+    if not tried:
+        return "Run `lookalike check --repair` to mend what can be mended."
+    parts = []
+    if queued and {"entry_missing", "vector_missing"} & report["counts"].keys():
+        parts.append("Workers are indexing what was missing; `lookalike status` shows how far.")
+    if report["remaining"]:
+        parts.append(f"{report['remaining']} could not be repaired; `--json` names each.")
+    else:
+        parts.append("All differences were repaired.")
+    return " ".join(parts)
