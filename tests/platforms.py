@@ -11,9 +11,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import UUID
 
+from lookalike.services.adapters.decoding.inline import InlineDecoder
 from lookalike.services.adapters.folder_blobs import FolderBlobs
 from lookalike.services.blobs import original_key
-from lookalike.services.bootstrap import Parts, Platform, assemble
+from lookalike.services.bootstrap import Parts, Platform, assemble, limits_of
 from lookalike.services.db import Database
 from lookalike.services.errors import UnavailableError
 from lookalike.services.filters import parse_filter
@@ -209,7 +210,8 @@ def make_world(folder: Path, **settings: Any) -> World:
         (folder / "lookalike.db").write_bytes(empty_database())
     db, queue, store = Database(chosen.sql_url), HandQueue(), WatchedStore()
     blobs, embedder = Watched(FolderBlobs(folder / "blobs")), Watched(FakeEmbedder("fake"))
-    platform = assemble(chosen, Parts(db, blobs, store, queue, FakeEmbedders(embedder)))
+    decoder = InlineDecoder(limits_of(chosen))
+    platform = assemble(chosen, Parts(db, blobs, store, queue, FakeEmbedders(embedder), decoder))
     return World(platform, folder, db, queue, blobs, store, embedder)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lookalike.services.adapters.celery_queue import CeleryQueue
+from lookalike.services.adapters.decoding.processes import ProcessDecoder
 from lookalike.services.adapters.edge.store import EdgeStore
 from lookalike.services.adapters.embedding.registry import ModelRegistry
 from lookalike.services.adapters.folder_blobs import FolderBlobs
@@ -22,7 +23,7 @@ from lookalike.services.intake import Intake
 from lookalike.services.libraries import Libraries
 from lookalike.services.outbox import Outbox
 from lookalike.services.pictures import Pictures
-from lookalike.services.ports import BlobStore, Embedders, IndexQueue, VectorStore
+from lookalike.services.ports import BlobStore, Decoder, Embedders, IndexQueue, VectorStore
 from lookalike.services.search import Search
 from lookalike.services.settings import Settings
 from lookalike.services.staging import Staging
@@ -40,6 +41,7 @@ class Parts:
     store: VectorStore
     queue: IndexQueue
     embedders: Embedders
+    decoder: Decoder
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class Platform:
     def close(self) -> None:
         """Release files, threads and connections."""
         self.staging.close()
+        self._parts.decoder.close()
         self._parts.store.close()
         self._parts.queue.close()
         self._parts.db.close()
@@ -107,6 +110,7 @@ def bootstrap(settings: Settings) -> Platform:
             store=_store(settings),
             queue=queue,
             embedders=embedders_of(settings),
+            decoder=ProcessDecoder(limits_of(settings), settings.decode_threads),
         ),
     )
 
@@ -147,14 +151,16 @@ def assemble(settings: Settings, parts: Parts) -> Platform:
     Brings the database up to date and makes the default library and the live index if they are
     not there.
     """
-    db, blobs, limits = parts.db, parts.blobs, limits_of(settings)
+    db, blobs, decoder, limits = parts.db, parts.blobs, parts.decoder, limits_of(settings)
     db.migrate()
     indexes = Indexes(db, parts.store, parts.embedders)
     outbox = Outbox(db, indexes, blobs)
     libraries = Libraries(db)
     pictures = Pictures(db, blobs, outbox)
-    workload = Workload(settings.forward_batch, settings.decode_threads, settings.thumbnail_side)
-    thumbnails = Thumbnails(blobs, limits, settings.thumbnail_side)
+    workload = Workload(
+        settings.forward_batch, settings.decode_threads + 1, settings.thumbnail_side
+    )
+    thumbnails = Thumbnails(blobs, decoder, limits, settings.thumbnail_side)
     libraries.ensure_default()
     indexes.ensure_live(settings.model)
     return Platform(
@@ -167,8 +173,8 @@ def assemble(settings: Settings, parts: Parts) -> Platform:
         intake=Intake(db, blobs, parts.queue, limits),
         pictures=pictures,
         thumbnails=thumbnails,
-        indexing=Indexing(db, blobs, indexes, outbox, limits, workload),
-        search=Search(indexes, pictures, libraries, blobs, limits),
+        indexing=Indexing(db, blobs, indexes, outbox, decoder, limits, workload),
+        search=Search(indexes, pictures, libraries, blobs, decoder, limits),
         status=Status(db, pictures, indexes, parts.queue, blobs),
         sweeping=Sweeping(db, parts.queue, outbox, indexes),
         checking=Checking(db, blobs, parts.store),

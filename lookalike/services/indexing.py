@@ -8,19 +8,15 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
-from PIL import Image
 from sqlalchemy import ScalarResult, select, update
 from sqlalchemy.orm import Session
 
 from lookalike.services.blobs import original_key, thumbnail_key
 from lookalike.services.db import Database
+from lookalike.services.decoding import read_picture
 from lookalike.services.errors import LookalikeError, PictureError, UnavailableError
 from lookalike.services.failpoints import reach
-from lookalike.services.imaging.decoding import decode
-from lookalike.services.imaging.fingerprints import dhash, phash
 from lookalike.services.imaging.limits import Limits
-from lookalike.services.imaging.preparing import prepare
-from lookalike.services.imaging.thumbnails import thumbnail
 from lookalike.services.indexes import Indexes, OpenIndex
 from lookalike.services.leases import Leases, renew
 from lookalike.services.metrics import BATCH, DECODE, FAILED, FORWARD, INDEXED, UPSERT
@@ -28,7 +24,7 @@ from lookalike.services.models import Entry, Picture, State
 from lookalike.services.outbox import Outbox, remember
 from lookalike.services.payloads import payload_of
 from lookalike.services.pipeline import batches
-from lookalike.services.ports import BlobStore
+from lookalike.services.ports import BlobStore, Decoder
 from lookalike.services.records import Pixels, Point, Recipe
 
 log = structlog.get_logger(__name__)
@@ -76,6 +72,7 @@ class Indexing:
         blobs: BlobStore,
         indexes: Indexes,
         outbox: Outbox,
+        decoder: Decoder,
         limits: Limits,
         workload: Workload,
     ) -> None:
@@ -84,6 +81,7 @@ class Indexing:
         self._blobs = blobs
         self._indexes = indexes
         self._outbox = outbox
+        self._decoder = decoder
         self._limits = limits
         self._workload = workload
 
@@ -141,22 +139,11 @@ class Indexing:
             return _Failed(picture, InternalPictureError(message))
 
     def _open_and_prepare(self, picture: Picture, recipe: Recipe) -> _Decoded:
-        longest = max(self._workload.thumbnail_side, recipe.size)
-        image = self._read(picture.sha256, longest)
-        small = thumbnail(image, self._workload.thumbnail_side)
-        self._blobs.put_bytes(thumbnail_key(picture.sha256), small)
-        return _Decoded(
-            picture, prepare(image, recipe), f"{dhash(image):016x}", f"{phash(image):016x}"
-        )
-
-    def _read(self, sha256: str, longest: int) -> Image.Image:
-        with self._blobs.open(original_key(sha256)) as file:
-            try:
-                return decode(file, self._limits, longest)
-            except OSError as error:
-                raise UnavailableError(
-                    f"The picture store cannot be read ({error.strerror}). Check its disk."
-                ) from error
+        with self._blobs.open(original_key(picture.sha256)) as file:
+            data = read_picture(file, self._limits)
+        made = self._decoder.prepare_for_index(data, [recipe], self._workload.thumbnail_side)
+        self._blobs.put_bytes(thumbnail_key(picture.sha256), made.thumbnail)
+        return _Decoded(picture, made.pixels[0], made.dhash, made.phash)
 
     def _upsert(self, index: OpenIndex, decoded: Sequence[_Decoded]) -> None:
         if not decoded:

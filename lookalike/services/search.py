@@ -9,20 +9,17 @@ from typing import BinaryIO
 from uuid import UUID
 
 from lookalike.services.blobs import original_key
+from lookalike.services.decoding import read_picture
 from lookalike.services.errors import InvalidRequestError, NotFoundError
 from lookalike.services.filters import Filter
-from lookalike.services.imaging.decoding import decode
 from lookalike.services.imaging.limits import Limits
-from lookalike.services.imaging.preparing import crop, prepare
+from lookalike.services.imaging.preparing import Box
 from lookalike.services.indexes import Indexes, OpenIndex
 from lookalike.services.libraries import Libraries
 from lookalike.services.models import DEFAULT_LIBRARY
 from lookalike.services.pictures import Pictures, Shown
-from lookalike.services.ports import BlobStore, VectorQuery
+from lookalike.services.ports import BlobStore, Decoder, VectorQuery
 from lookalike.services.records import Hit, Vector
-
-Box = tuple[float, float, float, float]
-"""Part of a picture: x, y, width, height as fractions 0..1 of the upright picture."""
 
 MAX_EXAMPLES = 100
 MAX_LIMIT = 1000
@@ -76,12 +73,14 @@ class Search:
         pictures: Pictures,
         libraries: Libraries,
         blobs: BlobStore,
+        decoder: Decoder,
         limits: Limits,
     ) -> None:
         self._indexes = indexes
         self._pictures = pictures
         self._libraries = libraries
         self._blobs = blobs
+        self._decoder = decoder
         self._limits = limits
 
     def search(self, request: SearchRequest) -> Answer:
@@ -147,11 +146,8 @@ class Search:
 
     def _embed(self, index: OpenIndex, file: BinaryIO, box: Box | None) -> Vector:
         recipe = index.embedder.definition.recipe
-        if box is None:
-            image = decode(file, self._limits, recipe.size)
-        else:
-            image = crop(decode(file, self._limits), box)
-        vector: Vector = index.embedder.embed([prepare(image, recipe)])[0]
+        pixels = self._decoder.prepare_query(read_picture(file, self._limits), recipe, box)
+        vector: Vector = index.embedder.embed([pixels])[0]
         return vector
 
     def _join(self, hits: Sequence[Hit], library: str) -> list[Result]:

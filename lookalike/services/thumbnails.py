@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import BinaryIO
 
 from lookalike.services.blobs import original_key, thumbnail_key
+from lookalike.services.decoding import read_picture
 from lookalike.services.errors import BlobMissingError
-from lookalike.services.imaging.decoding import decode
 from lookalike.services.imaging.limits import Limits
-from lookalike.services.imaging.thumbnails import thumbnail
 from lookalike.services.models import Picture
-from lookalike.services.ports import BlobStore
+from lookalike.services.ports import BlobStore, Decoder
 
 
 class Thumbnails:
     """Hands out thumbnails: JPEG, no metadata, longest side at most `side` pixels."""
 
-    def __init__(self, blobs: BlobStore, limits: Limits, side: int) -> None:
+    def __init__(self, blobs: BlobStore, decoder: Decoder, limits: Limits, side: int) -> None:
         self._blobs = blobs
+        self._decoder = decoder
         self._limits = limits
         self._side = side
 
@@ -35,5 +35,5 @@ class Thumbnails:
 
     def _make(self, sha256: str) -> None:
         with self._blobs.open(original_key(sha256)) as file:
-            image = decode(file, self._limits, self._side)
-        self._blobs.put_bytes(thumbnail_key(sha256), thumbnail(image, self._side))
+            data = read_picture(file, self._limits)
+        self._blobs.put_bytes(thumbnail_key(sha256), self._decoder.make_thumbnail(data, self._side))

@@ -174,7 +174,7 @@ def test_a_mistake_of_our_own_fails_one_picture_and_says_so(world: World, monkey
             raise error
         return decode(*arguments)
 
-    monkeypatch.setattr("lookalike.services.indexing.decode", sometimes)
+    monkeypatch.setattr("lookalike.services.adapters.decoding.jobs.decode", sometimes)
     world.platform.indexing.index(ids)
     assert sorted(states(world, ids)) == [State.FAILED, State.INDEXED]
     [failed] = [one for one in ids if world.state(one) == State.FAILED]
