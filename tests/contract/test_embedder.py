@@ -6,16 +6,19 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import torch
 
 from lookalike.services.adapters.embedding.efficientnet import MODELS
 from lookalike.services.adapters.embedding.openvino_embedder import OpenVinoEmbedder
 from lookalike.services.adapters.embedding.registry import ModelRegistry
+from lookalike.services.adapters.embedding.torch_embedder import TorchEmbedder
 from lookalike.services.errors import NotFoundError
 from lookalike.services.imaging.preparing import prepare
 from lookalike.services.ports import Embedder, Embedders
 from lookalike.services.records import Pixels, Weights
 from tests.factories import scene
 from tests.fake_embedder import FakeEmbedder, FakeEmbedders
+from tests.small_network import SmallNetwork
 
 # One worker converts the models for all of these.
 pytestmark = pytest.mark.xdist_group("models")
@@ -23,10 +26,16 @@ pytestmark = pytest.mark.xdist_group("models")
 FORWARD_BATCH = 4
 
 
-@pytest.fixture(scope="module", params=["fake", *MODELS])
-def embedder(request, models_cache) -> Embedder:
+@pytest.fixture(scope="module", params=["fake", "torch on cpu", "torch on cuda", *MODELS])
+def embedder(request, models_cache, tmp_path_factory) -> Embedder:
     if request.param == "fake":
         return FakeEmbedder()
+    if request.param.startswith("torch"):
+        device = request.param.split()[-1]
+        if device == "cuda" and not torch.cuda.is_available():
+            pytest.skip("PyTorch finds no GPU")
+        small = SmallNetwork(tmp_path_factory.mktemp("small") / "weights.pth")
+        return TorchEmbedder(small.network, device, "auto", FORWARD_BATCH)
     network = MODELS[request.param]
     if network.find_weights() is None:
         pytest.skip(network.hint)

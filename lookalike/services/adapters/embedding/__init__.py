@@ -1,1 +1,1 @@
-"""Pictures to vectors: the networks that are known, and OpenVINO, which runs them."""
+"""Pictures to vectors: the networks that are known, and what runs them, OpenVINO or PyTorch."""

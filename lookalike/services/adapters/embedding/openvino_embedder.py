@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import structlog
 
+from lookalike.services.adapters.embedding.batches import joined, stacked
 from lookalike.services.adapters.embedding.networks import Network
 from lookalike.services.errors import LookalikeError, UnavailableError
 from lookalike.services.records import ModelDefinition, Pixels, Vectors
@@ -60,27 +61,18 @@ class OpenVinoEmbedder:
         """
         size = self._forward_batch
         starts = range(0, len(pictures), size)
-        none = np.empty((0, self.definition.dimensions), np.float32)
         parts = [self._forward(pictures[start : start + size]) for start in starts]
-        return _unit(np.concatenate([none, *parts]))
+        return joined(parts, self.definition.dimensions)
 
     def _forward(self, pictures: Sequence[Pixels]) -> Vectors:
         model = self._loaded()
         try:
-            begun = [_begin(model, share) for share in _shares(self._batch(pictures), model)]
+            begun = [
+                _begin(model, share) for share in _shares(stacked(pictures, self.definition), model)
+            ]
             return np.concatenate([_finish(request) for request in begun])
         except RuntimeError as error:
             raise self._unavailable("could not compute") from error
-
-    def _batch(self, pictures: Sequence[Pixels]) -> Pixels:
-        batch = np.stack(pictures)
-        size = self.definition.recipe.size
-        if batch.shape[1:] != (size, size, 3) or batch.dtype != np.uint8:
-            raise ValueError(
-                f"{self.definition.name} takes uint8 pictures of {size} x {size} x 3, "
-                f"not {batch.dtype} of {batch.shape[1:]}"
-            )
-        return batch
 
     def _loaded(self) -> openvino.CompiledModel:
         with self._lock:
@@ -124,10 +116,3 @@ def _begin(model: openvino.CompiledModel, share: Pixels) -> openvino.InferReques
 def _finish(request: openvino.InferRequest) -> Vectors:
     request.wait()
     return cast(Vectors, request.results[0])
-
-
-def _unit(vectors: Vectors) -> Vectors:
-    """Rows scaled to unit length, in float32 whatever the forward pass computed in."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: Vectors = vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
-    return unit
