@@ -22,11 +22,12 @@ from tests.qdrant_double.routes import route
 
 @dataclass(frozen=True)
 class Seen:
-    """A request that reached the double; `body` as it was sent."""
+    """A request that reached the double; `body` as it was sent, `key` the API key with it."""
 
     method: str
     path: str
     body: bytes
+    key: str
 
     @property
     def json(self) -> Any:
@@ -68,11 +69,11 @@ class Double:
         self._http.server_close()
         self.engine.close()
 
-    def answer(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+    def answer(self, asked: Seen) -> tuple[int, bytes]:
         """Status and body of the answer to one request."""
         started = time.monotonic()
         try:
-            result = self._result(method, path, body)
+            result = self._result(asked)
         except UnexpectedResponse as error:
             return error.status_code or 500, error.content
         except ValidationError as error:
@@ -80,24 +81,24 @@ class Double:
         seconds = time.monotonic() - started
         return 200, to_json({"result": result, "status": "ok", "time": seconds})
 
-    def _result(self, method: str, path: str, body: bytes) -> Any:
-        if method == "POST" and path == "/_double/delay":
-            self.delay = float(json.loads(body)["seconds"])
+    def _result(self, asked: Seen) -> Any:
+        if (asked.method, asked.path) == ("POST", "/_double/delay"):
+            self.delay = float(asked.json["seconds"])
             return self.delay
         time.sleep(self.delay)
-        if method == "POST" and path == "/_double/empty":
+        if (asked.method, asked.path) == ("POST", "/_double/empty"):
             return self.engine.empty()
-        self.seen.append(Seen(method, path, body))
-        with suppress(IndexError):
+        self.seen.append(asked)
+        if self.failures:
             raise refused(self.failures.popleft(), "a failure that a test asked for")
-        return self._routed(method, path, body)
+        return self._routed(asked)
 
-    def _routed(self, method: str, path: str, body: bytes) -> Any:
-        found = route(method, path)
+    def _routed(self, asked: Seen) -> Any:
+        found = route(asked.method, asked.path)
         if found is None:
-            raise refused(404, f"Not found: {method} {path}")
+            raise refused(404, f"Not found: {asked.method} {asked.path}")
         one, collection = found
-        parsed = one.body.validate_json(body) if one.body else None
+        parsed = one.body.validate_json(asked.body) if one.body else None
         return one.handle(self.engine, unquote(collection), parsed)
 
 
@@ -120,7 +121,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def _any(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        status, answer = self.server.double.answer(self.command, urlsplit(self.path).path, body)
+        path, key = urlsplit(self.path).path, self.headers.get("api-key", "")
+        status, answer = self.server.double.answer(Seen(self.command, path, body, key))
         with suppress(ConnectionError):  # who asked has gone, after a time-out of their own
             self._send(status, answer)
 
