@@ -454,6 +454,16 @@ def test_without_keys_those_of_the_environment_sign(monkeypatch):
     assert headers["X-Amz-Security-Token"] == "of the role"
 
 
+def test_no_key_anywhere_is_told(s3, monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "HTTP_PROXY", "http_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with answering({}, 404) as machine:
+        monkeypatch.setenv("AWS_METADATA_ENDPOINT", machine)
+        blobs = S3Blobs(f"s3://{s3.bucket()}", s3.endpoint, REGION, "", "")
+        with pytest.raises(UnavailableError, match=r"No key .*LOOKALIKE_S3_ACCESS_KEY"):
+            blobs.exists(KEY)
+
+
 def headers_sent(access_key: str, secret_key: str) -> Message:
     requests: list[Request] = []
     with answering({}, 200, requests) as endpoint:

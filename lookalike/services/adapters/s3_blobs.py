@@ -264,6 +264,11 @@ def _sentence(error: Exception, bucket: str) -> str:
     text = str(error)
     if "NoSuchBucket" in text:
         return f"There is no bucket {bucket} in the picture store. Check LOOKALIKE_BLOB_URL."
+    if "/latest/" in text:  # the last place to look for a key, the machine's role, has none
+        return (
+            "No key for the picture store was found. Set LOOKALIKE_S3_ACCESS_KEY and "
+            "LOOKALIKE_S3_SECRET_KEY, or give this machine a role."
+        )
     if isinstance(error, PermissionDeniedError | UnauthenticatedError) or DENIED.search(text):
         return (
             f"The picture store refuses access to the bucket {bucket}. Check "
