@@ -32,12 +32,12 @@ def run(pictures: list[Path], scratch: Path) -> None:
     prepared = decode_all(pictures, settings, embedder)
     embedder.embed(prepared[:1])
     decoding = _rate(len(pictures), lambda: decode_all(pictures, settings, embedder))
-    forward = _rate(len(prepared), lambda: forward_all(prepared, settings, embedder))
+    forward = _rate(len(prepared), lambda: forward_all(prepared, embedder))
     whole = import_rate(pictures, settings)
     loop = tutorial_rate(pictures[:LOOP_PICTURES], settings.model)
     slower = min(decoding, forward)
-    print(f"decode alone      {decoding:8.1f} pictures/s ({settings.decode_threads} threads)")
-    print(f"forward alone     {forward:8.1f} pictures/s (batches of {settings.forward_batch})")
+    print(f"decode alone      {decoding:8.1f} pictures/s ({settings.decode_processes} threads)")
+    print(f"forward alone     {forward:8.1f} pictures/s (batches of {embedder.forward_batch})")
     print(f"whole import      {whole:8.1f} pictures/s")
     print(f"tutorial's loop   {loop:8.1f} pictures/s (torch float32, one at a time)")
     print(f"import / slower part     {whole / slower:6.2f}  (at least 0.60)")
@@ -52,14 +52,14 @@ def decode_all(pictures: Sequence[Path], settings: Settings, embedder: Embedder)
         with path.open("rb") as file:
             return prepare(decode(file, limits, settings.thumbnail_side), recipe)
 
-    cut = batches(pictures, work, settings.forward_batch, settings.decode_threads)
+    cut = batches(pictures, work, embedder.forward_batch, settings.decode_processes)
     return [pixels for batch in cut for pixels in batch]
 
 
-def forward_all(prepared: Sequence[Pixels], settings: Settings, embedder: Embedder) -> None:
+def forward_all(prepared: Sequence[Pixels], embedder: Embedder) -> None:
     """Embed pictures that are decoded already."""
-    for start in range(0, len(prepared), settings.forward_batch):
-        embedder.embed(prepared[start : start + settings.forward_batch])
+    for start in range(0, len(prepared), embedder.forward_batch):
+        embedder.embed(prepared[start : start + embedder.forward_batch])
 
 
 def import_rate(pictures: list[Path], settings: Settings) -> float:

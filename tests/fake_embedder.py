@@ -25,6 +25,8 @@ RECIPE = Recipe(size=SIZE, mean=(0, 0, 0), deviation=(1, 1, 1), padding=(255, 25
 class FakeEmbedder:
     """`ports.Embedder`: mean colours of 4 x 4 cells, so that alike pictures are near each other."""
 
+    forward_batch = 16
+
     def __init__(self, name: str = "fake") -> None:
         self.definition = ModelDefinition(name, CELLS * CELLS * 3 + 1, RECIPE)
 

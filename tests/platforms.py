@@ -210,6 +210,7 @@ def make_world(folder: Path, **settings: Any) -> World:
         (folder / "lookalike.db").write_bytes(empty_database())
     db, queue, store = Database(chosen.sql_url), HandQueue(), WatchedStore()
     blobs, embedder = Watched(FolderBlobs(folder / "blobs")), Watched(FakeEmbedder("fake"))
+    embedder.inner.forward_batch = chosen.forward_batch or FakeEmbedder.forward_batch
     decoder = InlineDecoder(limits_of(chosen))
     platform = assemble(chosen, Parts(db, blobs, store, queue, FakeEmbedders(embedder), decoder))
     return World(platform, folder, db, queue, blobs, store, embedder)

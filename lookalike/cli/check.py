@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from lookalike.cli.connection import connect, running_url
 from lookalike.cli.options import data_option, json_option, url_option
 from lookalike.cli.output import print_json, print_table
 from lookalike.services.errors import UnavailableError
+from lookalike.services.logs import configure_logs
 from lookalike.services.settings import Settings, read_settings
 
 SHOWN_IDS = 3
@@ -42,6 +42,7 @@ def check(repair: bool, deep: bool, data: Path | None, url: str | None, as_json:
     differences remain.
     """
     settings = read_settings(data_dir=data)
+    configure_logs(settings.log_level, settings.log_format)
     alone = _is_alone(settings, url)
     asked = {"repair": repair, "deep": deep} | ({"patience": 0} if alone else {})
     worker = repair and (settings.data_dir / "lookalike.db").exists()
@@ -76,27 +77,34 @@ def _wait_until_indexed(client: Client) -> None:
 
 
 def _show(report: dict[str, Any], *, queued: bool) -> None:
-    indexes = report["indexes"]
-    print_table(
-        ("index", *COLUMNS), ([str(one[name]) for name in ("id", *COLUMNS)] for one in indexes)
-    )
-    if not report["differences"]:
-        click.echo(f"\n{report['pictures']} pictures: database, files and vectors agree.")
-        return
+    rows = ([str(one[name]) for name in COLUMNS] for one in report["indexes"])
+    print_table(("index", *COLUMNS[1:]), rows)
     click.echo()
-    print_table(("what", "count", "repaired", "for example"), _rows(report))
+    if not report["differences"]:
+        click.echo(f"{report['pictures']} pictures: database, files and vectors agree.")
+        return
+    groups = _groups(report)
+    counted = ((kind, len(group), sum(map(_is_repaired, group))) for kind, group in groups.items())
+    print_table(("difference", "found", "repaired"), (tuple(map(str, row)) for row in counted))
+    for kind, group in groups.items():
+        click.echo(f"\n{kind}: {group[0]['message']}")
+        for one in group[:SHOWN_IDS]:
+            click.echo(f"  {one['id']}")
+        if len(group) > SHOWN_IDS:
+            click.echo(f"  and {len(group) - SHOWN_IDS} more")
     click.echo(f"\n{_advice(report, queued=queued)}")
 
 
-def _rows(report: dict[str, Any]) -> Iterator[tuple[str, ...]]:
-    for kind, count in report["counts"].items():
-        group = [one for one in report["differences"] if one["kind"] == kind]
-        # What is not mended is what people have to look at.
-        group.sort(key=lambda one: bool(one["repaired"]))
-        repaired = sum(bool(one["repaired"]) for one in group)
-        examples = ", ".join(one["id"] for one in group[:SHOWN_IDS])
-        more = f" and {count - SHOWN_IDS} more" if count > SHOWN_IDS else ""
-        yield f"{kind}: {group[0]['message']}", str(count), str(repaired), examples + more
+def _groups(report: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """The differences by kind; first what is not repaired, which people have to look at."""
+    groups: dict[str, list[dict[str, Any]]] = {kind: [] for kind in report["counts"]}
+    for one in sorted(report["differences"], key=_is_repaired):
+        groups[one["kind"]].append(one)
+    return groups
+
+
+def _is_repaired(difference: dict[str, Any]) -> bool:
+    return bool(difference["repaired"])
 
 
 def _advice(report: dict[str, Any], *, queued: bool) -> str:

@@ -89,6 +89,7 @@ def embedders_of(settings: Settings) -> Embedders:
         precision=settings.precision,
         forward_batch=settings.forward_batch,
         cache_dir=settings.cache_dir or settings.data_dir / "cache",
+        device=settings.device,
     )
 
 
@@ -110,7 +111,12 @@ def bootstrap(settings: Settings) -> Platform:
             store=_store(settings),
             queue=queue,
             embedders=embedders_of(settings),
-            decoder=ProcessDecoder(limits_of(settings), settings.decode_threads),
+            decoder=ProcessDecoder(
+                limits_of(settings),
+                settings.decode_processes,
+                settings.decode_seconds,
+                settings.decode_megabytes,
+            ),
         ),
     )
 
@@ -157,9 +163,8 @@ def assemble(settings: Settings, parts: Parts) -> Platform:
     outbox = Outbox(db, indexes, blobs)
     libraries = Libraries(db)
     pictures = Pictures(db, blobs, outbox)
-    workload = Workload(
-        settings.forward_batch, settings.decode_threads + 1, settings.thumbnail_side
-    )
+    # One thread more than processes, so that none of these waits for its next picture.
+    workload = Workload(settings.decode_processes + 1, settings.thumbnail_side)
     thumbnails = Thumbnails(blobs, decoder, limits, settings.thumbnail_side)
     libraries.ensure_default()
     indexes.ensure_live(settings.model)

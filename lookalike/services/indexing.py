@@ -32,9 +32,8 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """How the work is cut: pictures per forward pass and decoding threads, thumbnail size."""
+    """How the work is cut: threads that wait for decoders, and the thumbnails' longest side."""
 
-    forward_batch: int
     decode_threads: int
     thumbnail_side: int
 
@@ -114,7 +113,7 @@ class Indexing:
         for batch in batches(
             pictures,
             lambda picture: self._decode(picture, recipe),
-            self._workload.forward_batch,
+            index.embedder.forward_batch,
             self._workload.decode_threads,
         ):
             decoded = [one for one in batch if isinstance(one, _Decoded)]

@@ -39,6 +39,8 @@ def configure_logs(level: str, form: str = "text") -> None:
             foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
         )
     )
+    # One line for each call of a server would drown what happens.
+    logging.getLogger("httpx").setLevel(max(number, logging.WARNING))
     logging.basicConfig(level=number, handlers=[handler], force=True)
 
 

@@ -69,6 +69,11 @@ class Embedder(Protocol):
         """Which model this is. Known without loading any weights."""
         ...
 
+    @property
+    def forward_batch(self) -> int:
+        """How many pictures at once suit it best. More are cut, fewer cost more each."""
+        ...
+
     def embed(self, pictures: Sequence[Pixels]) -> Vectors:
         """Embed pictures that were prepared by `definition.recipe` (uint8, size x size x 3).
 

@@ -21,12 +21,14 @@ QUEUES = (SWEEP_QUEUE, Queue.INTERACTIVE, Queue.BULK)
 class InOrder(priority_cycle):
     """Looks into the queues in the order of `QUEUES`: one is read when those before it are empty.
 
-    The library's own `priority` order is lost on the way, as it keeps the queues in a set.
+    The library's own `priority` order is lost on the way, as it keeps the queues in a set. Its
+    queues for questions and answers between processes come before ours.
     """
 
     def consume(self, n: int) -> list[str]:
         """The first `n` queues."""
-        return sorted(self.items, key=[str(name) for name in QUEUES].index)[:n]
+        places = {str(name): place for place, name in enumerate(QUEUES, start=1)}
+        return sorted(self.items, key=lambda name: places.get(name, 0))[:n]
 
 
 def _declared(name: str) -> Declared:

@@ -210,6 +210,32 @@ def failure(job: Future[str]) -> BaseException | None:
     return job.exception(timeout=5)
 
 
+FORKING = """
+import os
+from lookalike.services.adapters.decoding.processes import ProcessDecoder
+from lookalike.services.errors import UnavailableError
+from tests.contract.test_decoder_processes import LIMITS, PICTURE
+
+unused, used = ProcessDecoder(LIMITS, 1), ProcessDecoder(LIMITS, 1)
+used.make_thumbnail(PICTURE, 64)
+if child := os.fork():
+    used.make_thumbnail(PICTURE, 64)
+    raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+try:
+    used.make_thumbnail(PICTURE, 64)
+except UnavailableError:
+    unused.make_thumbnail(PICTURE, 64)
+    os._exit(42)
+os._exit(1)
+"""
+
+
+def test_a_fork_never_takes_answers_that_are_not_for_it():
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", FORKING]
+    assert subprocess.run(command, env=environment, timeout=60, check=False).returncode == 42
+
+
 PARENT = """
 import sys, threading
 from lookalike.services.adapters.decoding.processes import ProcessDecoder

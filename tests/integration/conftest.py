@@ -47,9 +47,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def world(data: Path) -> Iterator[World]:
+def world(data: Path, database_url: str) -> Iterator[World]:
     """A platform of fakes with nothing in it, without a server."""
-    made = make_world(data)
+    made = make_world(data, database_url=database_url)
     yield made
     made.platform.close()
 

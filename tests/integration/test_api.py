@@ -12,6 +12,8 @@ from tests.factories import ODD
 from tests.integration.calls import API, UNKNOWN, ids_of, refused, search
 from tests.platforms import OUTAGE, World, small
 
+pytestmark = pytest.mark.both_databases
+
 
 def test_a_library_is_made_once_and_listed(client: FlaskClient):
     for _ in range(2):
@@ -182,7 +184,7 @@ def test_health_is_being_alive_and_readiness_names_what_is_wrong(client: FlaskCl
     assert answer.status_code == 503
     assert answer.json == {
         "ready": False,
-        "parts": {"database": "ok", "vectors": "ok", "queue": OUTAGE.message},
+        "parts": {"database": "ok", "vectors": "ok", "queue": OUTAGE.message, "blobs": "ok"},
     }
     world.queue.down = False
     assert client.get("/readyz").status_code == 200

@@ -23,6 +23,8 @@ from lookalike.web.openapi import document
 from tests.factories import ODD
 from tests.platforms import World, make_world, small
 
+pytestmark = pytest.mark.both_databases
+
 EXAMPLES = 100
 """Random requests to each operation, besides those that the document's bounds suggest."""
 

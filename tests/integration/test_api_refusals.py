@@ -14,6 +14,8 @@ from tests.factories import ODD
 from tests.integration.calls import API, UNKNOWN, refused, search
 from tests.platforms import OUTAGE, World, small
 
+pytestmark = pytest.mark.both_databases
+
 WRONG_REQUESTS: list[tuple[int, str, str, dict[str, Any]]] = [
     (404, "GET", "/nothing", {}),
     (404, "GET", "/images/not-an-id", {}),

@@ -19,6 +19,8 @@ from lookalike.web.errors import STATUS
 from tests.factories import BAD_NAMES, GOOD_NAMES, ODD
 from tests.platforms import World, make_world, small
 
+pytestmark = pytest.mark.both_databases
+
 IMAGES = "/api/v1/images"
 BOUNDARY = "frontier"
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
@@ -277,7 +279,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(client: FlaskClient, world: Worl
 
     monkeypatch.setattr(Staged, "write", full)
     answer = upload(client, small())
-    assert (answer.status_code, answer.json["error"]["code"]) == (507, "unavailable")
+    assert (answer.status_code, answer.json["error"]["code"]) == (507, "storage_full")
     assert "disk is full" in answer.json["error"]["message"]
 
 

@@ -23,7 +23,7 @@ def test_it_says_where_it_answers_and_does(start: Callable[..., Server]) -> None
     ready = httpx.get(f"{server.url}/readyz", trust_env=False)
     assert ready.json() == {
         "ready": True,
-        "parts": {"database": "ok", "vectors": "ok", "queue": "ok"},
+        "parts": {"database": "ok", "vectors": "ok", "queue": "ok", "blobs": "ok"},
     }
 
 

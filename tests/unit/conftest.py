@@ -17,18 +17,18 @@ settings.load_profile("steady")
 
 
 @pytest.fixture
-def db(tmp_path: Path) -> Iterator[Database]:
+def db(tmp_path: Path, database_url: str) -> Iterator[Database]:
     """A migrated database of its own."""
     path = tmp_path / "lookalike.db"
     path.write_bytes(empty_database())
-    database = Database(f"sqlite:///{path}")
+    database = Database(database_url or f"sqlite:///{path}")
     yield database
     database.close()
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
+def world(tmp_path: Path, database_url: str) -> Iterator[World]:
     """A platform with nothing in it."""
-    made = make_world(tmp_path / "data")
+    made = make_world(tmp_path / "data", database_url=database_url)
     yield made
     made.platform.close()

@@ -22,6 +22,8 @@ from tests.factories import ODD
 from tests.fake_embedder import RECIPE, FakeEmbedder
 from tests.platforms import OUTAGE, World, make_world, small
 
+pytestmark = pytest.mark.both_databases
+
 
 def states(world: World, ids: list[UUID]) -> list[State]:
     return [world.state(picture_id) for picture_id in ids]

@@ -17,6 +17,8 @@ from lookalike.services.pictures import Selection
 from tests.factories import ODD
 from tests.platforms import OUTAGE, World, make_world, small
 
+pytestmark = pytest.mark.both_databases
+
 TEXT = b"This is not a picture."
 
 

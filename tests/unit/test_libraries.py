@@ -10,6 +10,8 @@ from lookalike.services.db import Database
 from lookalike.services.errors import InvalidRequestError, NotFoundError
 from lookalike.services.libraries import Libraries
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
 def libraries(db: Database) -> Libraries:

@@ -15,6 +15,8 @@ from lookalike.services.pictures import Selection
 from tests.factories import ODD
 from tests.platforms import OUTAGE, World, small
 
+pytestmark = pytest.mark.both_databases
+
 EVERYTHING = Selection()
 
 

@@ -18,6 +18,8 @@ from lookalike.services.outbox import Outbox
 from lookalike.services.pictures import Selection
 from tests.platforms import World, small
 
+pytestmark = pytest.mark.both_databases
+
 WAIT_SECONDS = 10
 
 

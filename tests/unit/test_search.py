@@ -20,6 +20,8 @@ from tests.factories import ODD
 from tests.platforms import OUTAGE, World, small
 from tests.scenes import saved, scene
 
+pytestmark = pytest.mark.both_databases
+
 
 def found(world: World, **request: Any) -> list[UUID]:
     return [one.shown.picture.id for one in world.search(**request).results]

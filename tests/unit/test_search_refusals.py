@@ -18,6 +18,8 @@ from lookalike.services.errors import (
 from tests.factories import ODD
 from tests.platforms import OUTAGE, World, small
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.mark.parametrize("role", ["like", "unlike"])
 def test_an_unknown_example_is_not_found(world: World, role: str):

@@ -18,9 +18,7 @@ def upgrade() -> None:
     op.execute("UPDATE entries SET queue = 'interactive', queued_at = updated_at, attempts = 0")
     with op.batch_alter_table("entries") as batch_op:
         batch_op.alter_column("queue", existing_type=sa.String(length=20), nullable=False)
-        batch_op.alter_column(
-            "queued_at", existing_type=sa.DateTime(timezone=True), nullable=False
-        )
+        batch_op.alter_column("queued_at", existing_type=sa.DateTime(timezone=True), nullable=False)
         batch_op.create_index("ix_entries_state_queue", ["state", "queue", "queued_at"])
 
 

@@ -108,13 +108,18 @@ class Child:
 
 
 class Children:
-    """A fixed number of processes, started when they are needed. Safe to use from threads."""
+    """A fixed number of processes, started when they are needed. Safe to use from threads.
+
+    They belong to the process that first used them: one that is forked from it later would take
+    its answers.
+    """
 
     def __init__(self, count: int, seconds: float, megabytes: int) -> None:
         self._seconds = seconds
         self._megabytes = megabytes
         self._alive: set[Child] = set()
         self._closed = False
+        self._owner: int | None = None
         self._lock = threading.Lock()
         # The last used comes first: where one process is enough, no other is started.
         self._idle: queue.LifoQueue[Child | None] = queue.LifoQueue()
@@ -151,6 +156,8 @@ class Children:
 
     @contextmanager
     def _child(self) -> Iterator[Child]:
+        if self._owner not in {None, os.getpid()}:
+            raise _forked()
         child = self._idle.get()
         try:
             if child is None or not child.usable:
@@ -176,6 +183,7 @@ class Children:
             except OSError as error:
                 raise _not_started() from error
             self._alive.add(child)
+            self._owner = os.getpid()
             return child
 
     def _end(self, child: Child | None) -> None:
@@ -189,6 +197,13 @@ def _not_started() -> UnavailableError:
     return UnavailableError(
         "Pictures cannot be decoded at the moment: the process that does it did not start. "
         "Look for a lack of memory, then try again."
+    )
+
+
+def _forked() -> UnavailableError:
+    return UnavailableError(
+        "Pictures cannot be decoded in a process forked from one that has decoded some. Start the "
+        "processes before the first request, or start them without fork."
     )
 
 

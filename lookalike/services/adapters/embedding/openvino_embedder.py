@@ -44,7 +44,7 @@ class OpenVinoEmbedder:
         """
         self._network = network
         self._precision = precision
-        self._forward_batch = forward_batch
+        self.forward_batch = forward_batch
         self._cache_dir = cache_dir
         self._lock = threading.Lock()
         self._compiled: openvino.CompiledModel | None = None
@@ -59,7 +59,7 @@ class OpenVinoEmbedder:
 
         Raises ValueError for pictures that were not prepared by this model's recipe.
         """
-        size = self._forward_batch
+        size = self.forward_batch
         starts = range(0, len(pictures), size)
         parts = [self._forward(pictures[start : start + size]) for start in starts]
         return joined(parts, self.definition.dimensions)

@@ -40,6 +40,7 @@ class TorchEmbedder:
         self._network = network
         self._device = device
         self._precision = precision
+        self.forward_batch = forward_batch
         self._limit = BatchLimit(forward_batch)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=network.definition.name)
         self._loaded: TorchNetwork | None = None

@@ -1,0 +1,37 @@
+"""What all tests share: the two databases that everything has to work on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.servers.databases import Emptied
+
+
+@pytest.fixture(scope="session")
+def emptied() -> Iterator[Callable[[], str]]:
+    """Gives the URL of an empty PostgreSQL database; the server is started for the first one."""
+    made: list[Emptied] = []
+
+    def url() -> str:
+        if not made:
+            made.append(Emptied())
+        return made[0].url()
+
+    yield url
+    for one in made:
+        one.stop()
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest, emptied: Callable[[], str]) -> str:
+    """Empty for SQLite, or a PostgreSQL's URL for tests marked `both_databases`."""
+    return emptied() if getattr(request, "param", "sqlite") == "postgres" else ""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests that are marked `both_databases` on each."""
+    marked = metafunc.definition.get_closest_marker("both_databases")
+    if marked and "database_url" in metafunc.fixturenames:
+        metafunc.parametrize("database_url", ["sqlite", "postgres"], indirect=True)
