@@ -20,6 +20,7 @@ from tests.servers.processes import free_port, start, wait_until
 from tests.servers.valkey import Valkey
 
 BINARIES = Path(sys.executable).parent
+WEB_CONFIG = "python:lookalike.web.gunicorn"
 START_SECONDS = 90
 STOP_SECONDS = 60
 
@@ -40,7 +41,7 @@ class Cluster:
         port = free_port()
         process = self._start(
             "web",
-            [BINARIES / "gunicorn", "-c", "python:lookalike.web.gunicorn", "lookalike.web.wsgi:app"],
+            [BINARIES / "gunicorn", "--config", WEB_CONFIG, "lookalike.web.wsgi:app"],
             {"port": str(port), **settings},
         )
         return Web(process, f"http://127.0.0.1:{port}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from lookalike.services.adapters.celery_queue import CeleryQueue
@@ -101,7 +102,7 @@ def bootstrap(settings: Settings) -> Platform:
     """
     if not settings.is_embedded:
         settings.check_servers()
-    queue = CeleryQueue(settings.broker_url, settings.task_batch)
+    queue = CeleryQueue(settings.broker_url, settings.task_batch, settings.lease_seconds)
     queue.check()
     return assemble(
         settings,
@@ -163,8 +164,9 @@ def assemble(settings: Settings, parts: Parts) -> Platform:
     outbox = Outbox(db, indexes, blobs)
     libraries = Libraries(db)
     pictures = Pictures(db, blobs, outbox)
+    lease = timedelta(seconds=settings.lease_seconds)
     # One thread more than processes, so that none of these waits for its next picture.
-    workload = Workload(settings.decode_processes + 1, settings.thumbnail_side)
+    workload = Workload(settings.decode_processes + 1, settings.thumbnail_side, lease)
     thumbnails = Thumbnails(blobs, decoder, limits, settings.thumbnail_side)
     libraries.ensure_default()
     indexes.ensure_live(settings.model)
@@ -181,7 +183,7 @@ def assemble(settings: Settings, parts: Parts) -> Platform:
         indexing=Indexing(db, blobs, indexes, outbox, decoder, limits, workload),
         search=Search(indexes, pictures, libraries, blobs, decoder, limits),
         status=Status(db, pictures, indexes, parts.queue, blobs),
-        sweeping=Sweeping(db, parts.queue, outbox, indexes),
+        sweeping=Sweeping(db, parts.queue, outbox, indexes, forgotten=2 * lease),
         checking=Checking(db, blobs, parts.store),
         repairing=Repairing(
             db,

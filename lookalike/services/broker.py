@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from lookalike.services.leases import LEASE
-
 INDEX_TASK = "lookalike.index"
 SWEEP_TASK = "lookalike.sweep"
 
 SWEEP_QUEUE = "sweep"
 """Sweeps get through when the other queues are long, and before them: they take milliseconds."""
 
-VISIBILITY_SECONDS = int(LEASE.total_seconds()) + 10
-"""After this long a task that nobody has acknowledged goes to another worker.
+REDELIVERY_MARGIN = 10
+"""Seconds beyond a lease after which a task that nobody has acknowledged goes to another worker.
 
-Longer than a lease, so that the leases of a worker that died have run out by then: the next one
-finds the entries free. A task that takes longer is handed out twice, and the second worker finds
-them leased and passes over them.
+By then the leases of a worker that died have run out, and the next one finds the entries free. A
+task that takes longer is handed out twice, and the second worker finds them leased and passes over
+them.
 """
 
 RESTORE_SECONDS = 5
@@ -34,19 +32,18 @@ def is_redis(broker_url: str) -> bool:
     return broker_url.startswith(("redis:", "rediss:"))
 
 
-def transport_options(broker_url: str) -> dict[str, Any]:
+def transport_options(broker_url: str, lease_seconds: float) -> dict[str, Any]:
     """Options of the connection to the broker, the same for those who put and those who take."""
     if is_embedded(broker_url):
         # It looks for new messages once a second by default, which is how long a single uploaded
         # picture would wait.
         return {"polling_interval": 0.05}
     if is_redis(broker_url):
-        return dict(_REDIS)
+        return {**_REDIS, "visibility_timeout": int(lease_seconds) + REDELIVERY_MARGIN}
     return {}
 
 
 _REDIS: dict[str, Any] = {
-    "visibility_timeout": VISIBILITY_SECONDS,
     # Both are needed: the client looks on every n-th call, and is called every so many seconds.
     "unacked_restore_interval": RESTORE_SECONDS,
     "unacked_restore_throttle": 1,

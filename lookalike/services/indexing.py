@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 import structlog
@@ -18,7 +19,7 @@ from lookalike.services.errors import LookalikeError, PictureError, UnavailableE
 from lookalike.services.failpoints import reach
 from lookalike.services.imaging.limits import Limits
 from lookalike.services.indexes import Indexes, OpenIndex
-from lookalike.services.leases import Leases, renew
+from lookalike.services.leases import Leases
 from lookalike.services.metrics import BATCH, DECODE, FAILED, FORWARD, INDEXED, UPSERT
 from lookalike.services.models import Entry, Picture, State
 from lookalike.services.outbox import Outbox, remember
@@ -32,10 +33,11 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """How the work is cut: threads that wait for decoders, and the thumbnails' longest side."""
+    """How the work is done: threads that wait for decoders, longest side of thumbnails, leases."""
 
     decode_threads: int
     thumbnail_side: int
+    lease: timedelta
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +78,7 @@ class Indexing:
         workload: Workload,
     ) -> None:
         self._db = db
-        self._leases = Leases(db)
+        self._leases = Leases(db, workload.lease)
         self._blobs = blobs
         self._indexes = indexes
         self._outbox = outbox
@@ -169,7 +171,7 @@ class Indexing:
         with self._db.write() as session:
             _record_indexed(session, index.id, decoded)
             _record_failed(session, index.id, failed)
-            renew(session, index.id, left)
+            self._leases.renew(session, index.id, left)
         self._outbox.settle([one.picture.id for one in decoded])
         _count(decoded, failed)
 

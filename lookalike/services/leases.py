@@ -17,10 +17,6 @@ from sqlalchemy.orm import Session
 from lookalike.services.db import Database
 from lookalike.services.models import Entry, Picture, State, now
 
-LEASE = timedelta(seconds=30)
-"""How long a worker may be silent. It speaks after each forward pass, which takes a second; one
-that is slower than this only has its work done twice."""
-
 SUSPECT = 3
 """Workers that an entry was lost with before it is worked on alone, to spare its neighbours."""
 
@@ -34,10 +30,11 @@ GAVE_UP = (
 
 
 class Leases:
-    """Takes, renews and gives back leases on entries of one index."""
+    """Takes, renews and gives back leases of `length` on entries of one index."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, length: timedelta) -> None:
         self._db = db
+        self._length = length
 
     def plan(self, index_id: UUID, picture_ids: Sequence[UUID]) -> list[list[UUID]]:
         """The pending ones of these pictures in the groups they are to be worked on in.
@@ -66,12 +63,18 @@ class Leases:
                 session.scalars(query.order_by(Entry.picture_id).with_for_update(skip_locked=True))
             )
             for entry in entries:
-                entry.leased_until = now() + LEASE
+                entry.leased_until = now() + self._length
                 entry.attempts += 1
             session.flush()
             ids = [entry.picture_id for entry in entries]
             rows = session.scalars(select(Picture).where(Picture.id.in_(ids)).order_by(Picture.id))
             return list(rows)
+
+    def renew(self, session: Session, index_id: UUID, picture_ids: Sequence[UUID]) -> None:
+        """Prolong the leases of those that are still to be done, within a transaction."""
+        if picture_ids:
+            prolonged = update(Entry).where(*_pending(index_id, picture_ids))
+            session.execute(prolonged.values(leased_until=now() + self._length))
 
     def give_back(self, index_id: UUID, picture_ids: Sequence[UUID], *, blameless: bool) -> None:
         """End the leases on what is still to be done.
@@ -93,13 +96,6 @@ class Leases:
                 .where(*_pending(index_id, picture_ids), _free(), Entry.attempts >= GIVE_UP)
                 .values(state=State.FAILED, code="gave_up", message=GAVE_UP, leased_until=None)
             )
-
-
-def renew(session: Session, index_id: UUID, picture_ids: Sequence[UUID]) -> None:
-    """Prolong the leases of those that are still to be done, within a transaction."""
-    if picture_ids:
-        prolonged = update(Entry).where(*_pending(index_id, picture_ids))
-        session.execute(prolonged.values(leased_until=now() + LEASE))
 
 
 def _pending(index_id: UUID, picture_ids: Sequence[UUID]) -> tuple[ColumnElement[bool], ...]:

@@ -284,6 +284,16 @@ class Settings(BaseSettings):
             "takes up to 1300.",
         ),
     ] = 2500
+    lease_seconds: Annotated[
+        float,
+        Field(
+            ge=1,
+            le=3600,
+            description="How long a worker may be silent before others take over what it has in "
+            "hand. It speaks after each forward pass; one that is slower only has its work done "
+            "twice. The same for all processes.",
+        ),
+    ] = 30
     sweep_seconds: Annotated[
         float,
         Field(

@@ -23,10 +23,6 @@ from lookalike.services.records import Queue
 
 log = structlog.get_logger(__name__)
 
-FORGOTTEN = timedelta(minutes=1)
-"""How long an entry may be queued while its queue is empty before it counts as lost: a worker
-takes what it finds at once, but the message may be on its way, or held back after an outage."""
-
 OVERDUE = timedelta(hours=1)
 """The same while its queue is not empty: then it probably waits its turn, however long that is."""
 
@@ -37,10 +33,23 @@ LONG_AGO = timedelta(days=1)
 
 
 class Sweeping:
-    """Brings everything that is pending to its end, sooner or later."""
+    """Brings everything that is pending to its end, sooner or later.
 
-    def __init__(self, db: Database, queue: IndexQueue, outbox: Outbox, indexes: Indexes) -> None:
+    An entry that has been queued for longer than `forgotten` while its queue is empty counts as
+    lost: a worker takes what it finds at once, but the message may be on its way, or be held back
+    for a moment after an outage.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        queue: IndexQueue,
+        outbox: Outbox,
+        indexes: Indexes,
+        forgotten: timedelta,
+    ) -> None:
         self._db = db
+        self._forgotten = forgotten
         self._queue = queue
         self._outbox = outbox
         self._indexes = indexes
@@ -97,7 +106,7 @@ class Sweeping:
         with self._db.write() as session:
             query = (
                 select(Entry)
-                .where(Entry.state == State.PENDING, _lost(waiting))
+                .where(Entry.state == State.PENDING, self._lost(waiting))
                 .order_by(Entry.queued_at)
                 .limit(MOST)
                 .with_for_update(skip_locked=True)
@@ -107,16 +116,15 @@ class Sweeping:
                 entry.queued_at, entry.leased_until = now(), None
         return list({(str(entry.queue), entry.picture_id) for entry in entries})
 
+    def _lost(self, waiting: Mapping[Queue, int]) -> ColumnElement[bool]:
+        patience = {queue: OVERDUE if waiting.get(queue) else self._forgotten for queue in Queue}
+        forgotten = (
+            and_(Entry.queue == queue, Entry.queued_at < now() - long)
+            for queue, long in patience.items()
+        )
+        holder_died = Entry.leased_until < now()
+        return or_(holder_died, and_(Entry.leased_until.is_(None), or_(*forgotten)))
+
 
 def _indexed(index_id: UUID) -> tuple[ColumnElement[bool], ...]:
     return Entry.index_id == index_id, Entry.state == State.INDEXED
-
-
-def _lost(waiting: Mapping[Queue, int]) -> ColumnElement[bool]:
-    patience = {queue: OVERDUE if waiting.get(queue) else FORGOTTEN for queue in Queue}
-    forgotten = (
-        and_(Entry.queue == queue, Entry.queued_at < now() - long)
-        for queue, long in patience.items()
-    )
-    holder_died = Entry.leased_until < now()
-    return or_(holder_died, and_(Entry.leased_until.is_(None), or_(*forgotten)))

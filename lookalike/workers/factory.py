@@ -61,7 +61,7 @@ def create_app(settings: Settings, platform: Callable[[], Platform]) -> Celery:
         # On Redis, tasks in hand when the connection is lost are finished, not thrown away.
         worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_transport_options={
-            **transport_options(settings.broker_url),
+            **transport_options(settings.broker_url, settings.lease_seconds),
             "queue_order_strategy": f"{InOrder.__module__}:{InOrder.__name__}",
         },
         beat_schedule={

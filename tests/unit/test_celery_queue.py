@@ -21,7 +21,7 @@ UNREACHABLE = "amqp://guest@127.0.0.1:1//"
 def queue() -> Iterator[CeleryQueue]:
     """An empty queue; the broker's memory is shared by the whole process."""
     Channel.queues.clear()
-    queue = CeleryQueue("memory://", batch=3)
+    queue = CeleryQueue("memory://", batch=3, lease_seconds=30)
     yield queue
     queue.close()
     Channel.queues.clear()
@@ -65,7 +65,7 @@ def test_without_a_worker_none_is_counted(queue: CeleryQueue):
 
 
 def test_a_broker_that_is_down_is_unavailable():
-    queue = CeleryQueue(UNREACHABLE, batch=3)
+    queue = CeleryQueue(UNREACHABLE, batch=3, lease_seconds=30)
     with pytest.raises(UnavailableError):
         queue.put([uuid4()])
     queue.close()
@@ -74,5 +74,5 @@ def test_a_broker_that_is_down_is_unavailable():
 def test_only_the_broker_in_memory_is_embedded():
     assert is_embedded("memory://")
     assert not is_embedded("redis://localhost/0")
-    assert transport_options("memory://")
-    assert "polling_interval" not in transport_options("redis://localhost/0")
+    assert transport_options("memory://", 30)
+    assert "polling_interval" not in transport_options("redis://localhost/0", 30)

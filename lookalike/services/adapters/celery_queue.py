@@ -34,9 +34,9 @@ SAFE_POLICY = "noeviction"
 class CeleryQueue:
     """An IndexQueue on a Celery broker, in tasks of at most `batch` pictures."""
 
-    def __init__(self, broker_url: str, batch: int) -> None:
+    def __init__(self, broker_url: str, batch: int, lease_seconds: float) -> None:
         self._app = Celery("lookalike-producer", broker=broker_url, set_as_current=False)
-        self._app.conf.broker_transport_options = transport_options(broker_url)
+        self._app.conf.broker_transport_options = transport_options(broker_url, lease_seconds)
         # A web thread does not wait long for a broker that is down: sweeps queue what was stored.
         self._app.conf.task_publish_retry_policy = {"max_retries": 1, "interval_start": 0.1}
         self._url = broker_url
