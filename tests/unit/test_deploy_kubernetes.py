@@ -49,9 +49,11 @@ def render(folder: str, place: Path) -> list[dict[str, Any]]:
     return list(yaml.safe_load_all(made.stdout))
 
 
-@pytest.fixture(params=RENDERED)
-def manifests(request: pytest.FixtureRequest, tmp_path: Path) -> list[dict[str, Any]]:
-    return render(request.param, tmp_path)
+@pytest.fixture(params=RENDERED, scope="module")
+def manifests(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> list[dict[str, Any]]:
+    return render(request.param, tmp_path_factory.mktemp("rendered"))
 
 
 def pods(manifests: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -107,7 +109,7 @@ def test_the_settings_are_accepted(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 
 
 def test_the_queues_that_are_scaled_by_are_those_of_the_program():
-    prefix = transport_options("redis://x").get("global_keyprefix", "")
+    prefix = transport_options("redis://valkey", lease_seconds=30).get("global_keyprefix", "")
     (scaled,) = (
         document
         for document in documents(KUBERNETES / "components/keda/scaling.yaml")
