@@ -204,8 +204,9 @@ def run(command: list[str], cwd: Path = ROOT, **given: str) -> subprocess.Comple
 
 
 def tool(name: str) -> str:
-    """Where a program is; skips the test by its name where it is not."""
-    if found := shutil.which(name):
+    """Where a program is, beside Python or anywhere; skips the test by its name without it."""
+    beside = str(Path(sys.executable).parent)
+    if found := shutil.which(name, path=beside) or shutil.which(name):
         return found
     pytest.skip(f"{name} is not installed")
 
