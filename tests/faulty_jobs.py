@@ -95,5 +95,6 @@ def surroundings(_data: bytes, _limits: Limits) -> dict[str, object]:
         "leader": os.getsid(0) == os.getpid(),
         "core": resource.getrlimit(resource.RLIMIT_CORE),
         "memory": resource.getrlimit(resource.RLIMIT_AS)[0],
+        "sacrifice": Path("/proc/self/oom_score_adj").read_text().strip(),
         "main": getattr(sys.modules["__main__"], "__file__", None),
     }

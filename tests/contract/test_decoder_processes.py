@@ -21,6 +21,10 @@ from lookalike.services.errors import PictureError, UnavailableError
 from tests import faulty_jobs
 from tests.factories import LIMITS, picture, saved
 
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="memory limits and the death of orphans are Linux's"
+)
+
 SECONDS = 2.0
 MEGABYTES = 300
 PICTURE = picture(0, (64, 48))
@@ -144,6 +148,7 @@ def test_a_process_is_confined_and_has_loaded_nothing_but_decoders(decoder: Proc
     found = decoder.run(faulty_jobs.surroundings, PICTURE)
     assert found["leader"]
     assert found["core"] == (0, 0)
+    assert found["sacrifice"] == "1000"
     assert MEGABYTES * 1e6 < found["memory"] < 3e9
     assert Path(found["main"]).name == "child.py"
     heavy = {"torch", "openvino", "flask", "celery", "sqlalchemy", "qdrant_client", "pytest"}
