@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -167,29 +167,39 @@ def _celery(command: str) -> list[str | Path]:
     return [BINARIES / "celery", "-A", "lookalike.workers.app", command]
 
 
-@contextmanager
-def cluster(folder: Path, **settings: str) -> Iterator[Cluster]:
-    """Start the servers, empty; end everything with the block."""
-    folder.mkdir(parents=True, exist_ok=True)
-    postgres, valkey = Postgres(), Valkey(folder / "valkey")
-    try:
-        with running(path=None) as qdrant:
-            urls = {
-                "database_url": postgres.database(),
-                "broker_url": valkey.url,
-                "qdrant_url": qdrant.url,
-                "data_dir": str(folder / "data"),
-                "host": "127.0.0.1",
-                "log_format": "json",
-                "log_level": "info",
-                "sweep_seconds": "2",
-                "web_processes": "1",
-            }
-            made = Cluster(folder, postgres, valkey, qdrant, urls | settings)
-            try:
-                yield made
-            finally:
-                made.stop()
-    finally:
-        valkey.stop()
-        postgres.stop()
+class Servers:
+    """The servers, shared by several tests: each gets empty ones with `fresh`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._stack = ExitStack()
+        self.postgres = Postgres()
+        self._stack.callback(self.postgres.stop)
+        self.valkey = Valkey(folder / "valkey")
+        self._stack.callback(self.valkey.stop)
+        self.qdrant = self._stack.enter_context(running())
+
+    @contextmanager
+    def fresh(self, folder: Path, **settings: str) -> Iterator[Cluster]:
+        """A cluster with nothing in it; its processes end with the block."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.valkey.client.flushall()
+        httpx.post(f"{self.qdrant.url}/_double/empty", trust_env=False).raise_for_status()
+        urls = {
+            "database_url": self.postgres.database(),
+            "broker_url": self.valkey.url,
+            "qdrant_url": self.qdrant.url,
+            "data_dir": str(folder / "data"),
+            "log_format": "json",
+            "log_level": "info",
+            "web_processes": "1",
+        }
+        made = Cluster(folder, self.postgres, self.valkey, self.qdrant, urls | settings)
+        try:
+            yield made
+        finally:
+            made.stop()
+
+    def stop(self) -> None:
+        """End every server."""
+        self._stack.close()

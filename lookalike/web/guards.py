@@ -36,9 +36,13 @@ def protect(app: Flask) -> None:
     app.after_request(_add_headers)
 
 
+FOR_MACHINES = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Asked by supervisors and Prometheus under whatever address the process has at the moment."""
+
+
 def _check_host(settings: Settings) -> None:
     """Refuse names that are not ours: a foreign name pointed at us is DNS rebinding."""
-    if settings.allow_remote and not settings.allowed_hosts:
+    if (settings.allow_remote and not settings.allowed_hosts) or request.path in FOR_MACHINES:
         return
     name = urlsplit(f"//{request.host}").hostname
     if name not in LOOPBACK and name not in settings.allowed_hosts:

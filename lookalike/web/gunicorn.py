@@ -40,6 +40,8 @@ graceful_timeout = 30
 keepalive = 15
 # Signs of life go through a file, and a disk that hangs must not look like a process that does.
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112, S108
+# The longest line that it can be told to take: pages watch up to 200 pictures by id in one call.
+limit_request_line = 8190
 control_socket_disable = True
 # Each process opens its own connections: those of a parent do not survive a fork.
 preload_app = False

@@ -13,10 +13,10 @@ from sqlalchemy import select
 from lookalike.services.blobs import original_key, thumbnail_key
 from lookalike.services.consistency.reading import sliced
 from lookalike.services.consistency.report import Difference, Kind, Report
-from lookalike.services.consistency.stored import StoredFiles
+from lookalike.services.consistency.stored import StoredFiles, forget_file
 from lookalike.services.db import Database
 from lookalike.services.errors import PictureError, UnavailableError
-from lookalike.services.models import Entry, Index, Picture, State, new_id, now
+from lookalike.services.models import Entry, Index, Picture, State, now
 from lookalike.services.outbox import Outbox, remember
 from lookalike.services.ports import BlobStore, IndexQueue, VectorStore
 from lookalike.services.records import CollectionSpec, Distance, Queue
@@ -132,21 +132,13 @@ class Repairing:
         with self._db.read() as session:
             gone = session.get(Picture, picture.id) is None
         if gone:
-            self._forget_file(picture.sha256)
+            forget_file(self._db, self._outbox, picture.sha256)
         return True
 
     def _remove_files(self, group: Group) -> Mended:
         for difference in group:
-            self._forget_file(difference.id)
+            forget_file(self._db, self._outbox, difference.id)
         return {one.id for one in group}
-
-    def _forget_file(self, sha256: str) -> None:
-        # As if a picture of these bytes had been removed just now: the outbox sees to it that an
-        # upload of the same bytes is not robbed of its file.
-        nobody = new_id()
-        with self._db.write() as session:
-            remember(session, nobody, sha256)
-        self._outbox.settle([nobody])
 
     def _index_again(self, group: Group) -> Mended:
         index_id = group[0].index

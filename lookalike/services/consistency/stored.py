@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 
 from lookalike.services.blobs import original_key, thumbnail_key
+from lookalike.services.db import Database
 from lookalike.services.errors import BlobMissingError
+from lookalike.services.models import new_id
+from lookalike.services.outbox import Outbox, remember
 from lookalike.services.ports import BlobStore
 
 CHUNK = 1024 * 1024
@@ -44,3 +47,15 @@ class StoredFiles:
                 return bool(file.read(1))
         except BlobMissingError:
             return False
+
+
+def forget_file(db: Database, outbox: Outbox, sha256: str) -> None:
+    """Remove original and thumbnail, unless a picture has these bytes.
+
+    As if a picture of these bytes had been removed just now: the outbox sees to it that an upload
+    of the same bytes is not robbed of its file. Raises UnavailableError.
+    """
+    nobody = new_id()
+    with db.write() as session:
+        remember(session, nobody, sha256)
+    outbox.settle([nobody])

@@ -1,0 +1,135 @@
+"""The form of an archive, version 1: a plain tar file that holds, in this order,
+
+- `lookalike.json`: what this is, and in which version;
+- `originals/ab/cd/abcd...`: every original under the SHA-256 of its bytes;
+- `vectors/00000.ids.npy` (n x 16 bytes) and `vectors/00000.npy` (n x dimensions, float32): if asked
+  for, the vectors of the live index in NumPy's format, some thousand at a time;
+- `libraries.jsonl` and `pictures.jsonl`: a JSON object a line;
+- `manifest.json`: what must be there for the archive to be whole.
+
+It names no table and no engine, so it outlives changes of either. Thumbnails are not in it: they
+are made again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Literal, TypeVar
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from lookalike.services.blobs import original_key
+from lookalike.services.errors import LookalikeError
+from lookalike.services.models import State
+from lookalike.services.records import Scalar
+
+FORMAT: Literal["lookalike-archive"] = "lookalike-archive"
+VERSION = 1
+
+HEAD, MANIFEST = "lookalike.json", "manifest.json"
+LIBRARIES, PICTURES = "libraries.jsonl", "pictures.jsonl"
+VECTORS = re.compile(r"vectors/\d{5,}(\.ids)?\.npy")
+ORIGINAL = re.compile(r"originals/[0-9a-f]{2}/[0-9a-f]{2}/([0-9a-f]{64})")
+
+Model = TypeVar("Model", bound=BaseModel)
+
+Show = Callable[[str, int, int], None]
+"""Told of progress: what is being done, how much of it, out of how much (0: nobody knows)."""
+
+
+class ArchiveError(LookalikeError):
+    """The file is no archive that can be restored; nothing was changed."""
+
+    code = "bad_archive"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Head(BaseModel):
+    """The first member. Later versions may say more, so other fields are passed over."""
+
+    format: Literal["lookalike-archive"]
+    version: int
+
+
+class LibraryLine(_Part):
+    """A library."""
+
+    name: str
+    added_at: datetime
+
+
+class PictureLine(_Part):
+    """A picture, with how it stood in the live index. Fields as in the table of pictures."""
+
+    id: UUID
+    library: str
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    bytes: int
+    format: str
+    width: int
+    height: int
+    filename: str
+    title: str
+    tags: list[str]
+    attributes: dict[str, Scalar]
+    taken_at: datetime | None
+    added_at: datetime
+    revision: int
+    dhash: str | None
+    phash: str | None
+    state: State
+    code: str | None
+    message: str | None
+
+
+class IndexFacts(_Part):
+    """What the live index was made by; vectors are only worth something to the very same."""
+
+    model: str
+    recipe: str
+    dimensions: int
+    distance: str
+
+
+class Manifest(_Part):
+    """The last member: counts, and the SHA-256 of every member but the originals, by name.
+
+    `originals` counts files, which two libraries may share; `vectors` counts vectors.
+    """
+
+    created_at: datetime
+    lookalike: str
+    index: IndexFacts
+    libraries: int
+    pictures: int
+    originals: int
+    vectors: int
+    sha256: dict[str, str]
+
+
+def original_hash(name: str) -> str | None:
+    """The SHA-256 that a member's name gives to an original; None for any other member."""
+    match = ORIGINAL.fullmatch(name)
+    return match[1] if match and original_key(match[1]) == name else None
+
+
+def parse(model: type[Model], text: bytes, where: str) -> Model:
+    """Read JSON text. Raises ArchiveError that names `where` it stands."""
+    try:
+        return model.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise damaged(f"{where}: {first['msg']}") from error
+
+
+def damaged(what: str) -> ArchiveError:
+    """The error for an archive that is not whole."""
+    return ArchiveError(
+        f"The archive is damaged or incomplete ({what}). Nothing was restored. Use another copy."
+    )

@@ -1,0 +1,179 @@
+"""Broker, database and vector store that end, come back, forget or are slow: nothing is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.cluster import Cluster, Servers, Web
+from tests.integration.scene import QUICK, assert_nothing_lost, files
+from tests.servers.processes import wait_until
+
+PATIENT = {"qdrant_search_seconds": "5"}
+"""The test double compares one vector after the other, and the machine may be busy."""
+
+
+@pytest.fixture
+def cluster(servers: Servers, tmp_path: Path) -> Iterator[Cluster]:
+    with servers.fresh(tmp_path / "cluster", **QUICK) as made:
+        yield made
+
+
+def search(web: Web, picture_id: str) -> httpx.Response:
+    return web.http.post("/search", json={"like": [picture_id], "limit": 5})
+
+
+# The broker
+
+
+def test_what_a_killed_broker_had_is_indexed_after_its_restart(cluster: Cluster):
+    web = cluster.web()
+    ids = web.upload(files(20))
+    cluster.valkey.kill()
+    cluster.valkey.start()
+    others = [cluster.worker(), cluster.beat()]
+    assert_nothing_lost(cluster, web, ids, alive=[web, *others])
+
+
+def test_a_broker_killed_under_running_workers_does_not_end_them(cluster: Cluster):
+    web, worker, beat = cluster.web(), cluster.worker(), cluster.beat()
+    first = web.upload(files(40))
+    cluster.valkey.kill()
+    cluster.valkey.start()
+    second = web.upload(files(20, first=100))
+    assert_nothing_lost(cluster, web, [*first, *second], alive=[web, worker, beat])
+
+
+def test_what_a_broker_forgot_is_queued_again(cluster: Cluster):
+    web = cluster.web()
+    ids = web.upload(files(20))
+    cluster.valkey.client.flushall()
+    others = [cluster.worker(), cluster.beat()]
+    assert_nothing_lost(cluster, web, ids, alive=[web, *others])
+
+
+def test_pictures_uploaded_while_the_broker_is_down_are_accepted_and_indexed_later(
+    cluster: Cluster,
+):
+    web = cluster.web()
+    cluster.valkey.kill()
+    ids = web.upload(files(8))
+    assert set(web.states(ids).values()) == {"pending"}
+    assert "cannot be reached" in ready(web)["queue"]
+    cluster.valkey.start()
+    others = [cluster.worker(), cluster.beat()]
+    assert_nothing_lost(cluster, web, ids, alive=[web, *others])
+
+
+def test_a_broker_that_may_forget_is_refused_by_name(cluster: Cluster):
+    cluster.valkey.client.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        refused = cluster.run("up", "--port", "0")
+    finally:
+        cluster.valkey.client.config_set("maxmemory-policy", "noeviction")
+    assert refused.returncode == 2
+    assert "noeviction" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+# The database
+
+
+def test_a_restarted_database_loses_no_acknowledged_picture(cluster: Cluster):
+    web, worker, beat = cluster.web(), cluster.worker(), cluster.beat()
+    first = web.upload(files(40))
+    cluster.postgres.restart()
+    second = web.upload(files(8, first=100))
+    assert_nothing_lost(cluster, web, [*first, *second], alive=[web, worker, beat])
+
+
+def test_without_a_database_requests_are_refused_and_work_again_later(cluster: Cluster):
+    web = cluster.web()
+    [picture_id] = web.upload(files(1))
+    cluster.postgres.kill()
+    try:
+        for answer in (search(web, picture_id), web.http.get("/images"), offer(web)):
+            assert (answer.status_code, answer.json()["error"]["code"]) == (503, "unavailable")
+        assert "database" in ready(web)["database"]
+    finally:
+        cluster.postgres.start()
+    others = [cluster.worker(), cluster.beat()]
+    assert_nothing_lost(cluster, web, [picture_id, *web.upload(files(4, 50))], alive=[web, *others])
+
+
+# The vector store
+
+
+def test_without_vectors_searches_are_refused_and_uploads_go_on(cluster: Cluster):
+    web, worker, beat = cluster.web(), cluster.worker(), cluster.beat()
+    first = web.upload(files(8))
+    web.settle(first)
+    with held(cluster, seconds=30):
+        answer = search(web, first[0])
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "unavailable")
+        second = web.upload(files(8, first=50))
+    assert_nothing_lost(cluster, web, [*first, *second], alive=[web, worker, beat])
+    assert search(web, first[0]).status_code == 200
+
+
+def test_a_slow_vector_store_leaves_threads_for_everything_else(cluster: Cluster):
+    web = cluster.web()
+    worker = cluster.worker()
+    ids = web.upload(files(8))
+    web.settle(ids)
+    with held(cluster, seconds=30), ThreadPoolExecutor(32) as pool:
+        searches = [pool.submit(search, web, ids[0]) for _ in range(64)]
+        # Far less than the store takes: nobody waits for it.
+        fast = httpx.Client(base_url=web.url, timeout=15, trust_env=False)
+        assert fast.get("/healthz").status_code == 200
+        assert fast.get("/api/v1/images").status_code == 200
+        assert {one.result().status_code for one in searches} == {503}
+    assert worker.alive()
+
+
+def test_vectors_that_were_lost_are_made_again(cluster: Cluster):
+    web, worker, beat = cluster.web(), cluster.worker(), cluster.beat()
+    ids = web.upload(files(20))
+    web.settle(ids)
+    before = found(search(web, ids[0]))
+    httpx.post(f"{cluster.qdrant.url}/_double/empty", trust_env=False).raise_for_status()
+    wait_until(lambda: "pending" in web.states(ids).values(), "the loss is noticed", 60)
+    assert_nothing_lost(cluster, web, ids, alive=[web, worker, beat])
+    assert found(search(web, ids[0])) == before
+
+
+def ready(web: Web) -> dict[str, str]:
+    answer = web.http.get(f"{web.url}/readyz")
+    assert answer.status_code == 503
+    return answer.json()["parts"]
+
+
+def offer(web: Web) -> httpx.Response:
+    return web.http.post("/images", files=[("file", item) for item in files(1, 900).items()])
+
+
+def found(answer: httpx.Response) -> list[Any]:
+    answer.raise_for_status()
+    return [(one["image"]["id"], round(one["score"], 4)) for one in answer.json()["results"]]
+
+
+class held:  # noqa: N801  reads as what it does
+    """Within the block the vector store answers only after so many seconds."""
+
+    def __init__(self, cluster: Cluster, seconds: float) -> None:
+        self._url, self._seconds = f"{cluster.qdrant.url}/_double/delay", seconds
+
+    def __enter__(self) -> None:
+        self._delay(self._seconds)
+
+    def __exit__(self, *_: object) -> None:
+        self._delay(0)
+
+    def _delay(self, seconds: float) -> None:
+        answer = httpx.post(self._url, json={"seconds": seconds}, trust_env=False, timeout=60)
+        answer.raise_for_status()
