@@ -14,6 +14,8 @@ from lookalike.services.adapters.folder_blobs import FolderBlobs
 from lookalike.services.adapters.qdrant_server.options import QdrantOptions
 from lookalike.services.adapters.qdrant_server.store import QdrantStore
 from lookalike.services.adapters.s3_blobs import S3Blobs
+from lookalike.services.archive.backup import Backup
+from lookalike.services.archive.restore import Restore, Stores
 from lookalike.services.consistency.checking import Checking
 from lookalike.services.consistency.repairing import Repairing
 from lookalike.services.db import Database
@@ -64,6 +66,8 @@ class Platform:
     sweeping: Sweeping
     checking: Checking
     repairing: Repairing
+    backup: Backup
+    restore: Restore
     _parts: Parts
 
     def close(self) -> None:
@@ -193,6 +197,14 @@ def assemble(settings: Settings, parts: Parts) -> Platform:
             outbox,
             thumbnails,
             owns_vectors=not settings.qdrant_url,
+        ),
+        backup=Backup(db, blobs, indexes),
+        restore=Restore(
+            Stores(db, blobs, parts.store, parts.queue, parts.embedders),
+            indexes,
+            outbox,
+            thumbnails,
+            settings.data_dir / "staging",
         ),
         _parts=parts,
     )

@@ -1,9 +1,11 @@
-"""The form of an archive, version 1: a plain tar file that holds, in this order,
+"""The form of an archive, version 1.
+
+A plain tar file that holds, in this order:
 
 - `lookalike.json`: what this is, and in which version;
 - `originals/ab/cd/abcd...`: every original under the SHA-256 of its bytes;
-- `vectors/00000.ids.npy` (n x 16 bytes) and `vectors/00000.npy` (n x dimensions, float32): if asked
-  for, the vectors of the live index in NumPy's format, some thousand at a time;
+- `vectors/00000.ids.npy` (n x 16 bytes), `vectors/00000.npy` (n x dimensions, float32), 00001, ...:
+  if asked for, the vectors of the live index in NumPy's format;
 - `libraries.jsonl` and `pictures.jsonl`: a JSON object a line;
 - `manifest.json`: what must be there for the archive to be whole.
 

@@ -44,8 +44,7 @@ class Members:
         member = tarfile.TarInfo(name)
         member.size = size
         self._tar.addfile(member, file)
-        # The library remembers every member, which nobody asks for here.
-        self._tar.members.clear()
+        vars(self._tar)["members"].clear()  # it remembers all, and here may be millions
 
 
 def hash_of(file: IO[bytes]) -> str:

@@ -8,7 +8,9 @@ is cut short, the rows say `pending` and workers do the rest.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -38,7 +40,7 @@ from lookalike.services.outbox import Outbox
 from lookalike.services.payloads import payload_of
 from lookalike.services.ports import BlobStore, Embedders, IndexQueue, VectorStore
 from lookalike.services.records import Point, Queue, Vector
-from lookalike.services.staging import Staged
+from lookalike.services.staging import Staging
 from lookalike.services.thumbnails import Thumbnails
 
 log = structlog.get_logger(__name__)
@@ -77,7 +79,7 @@ class Restore:
         thumbnails: Thumbnails,
         folder: Path,
     ) -> None:
-        """`folder` takes temporary files; best on the disk that originals are kept on."""
+        """`folder` is where bytes are staged, best on the disk that originals are kept on."""
         self._stores = stores
         self._db = stores.db
         self._indexes = indexes
@@ -108,15 +110,17 @@ class Restore:
 
     def _store_originals(self, archive: Archive, show: Show) -> None:
         total = archive.manifest.originals
-        for number, (sha256, member) in enumerate(originals(archive.path), start=1):
-            self._store(sha256, member)
-            show("Originals", number, total)
+        # Of its own, because what was accepted once is not measured by today's limits.
+        with closing(Staging(self._folder, max_bytes=sys.maxsize)) as staging:
+            for number, (sha256, member) in enumerate(originals(archive.path), start=1):
+                self._store(sha256, member, staging)
+                show("Originals", number, total)
 
-    def _store(self, sha256: str, member: Member) -> None:
+    def _store(self, sha256: str, member: Member, staging: Staging) -> None:
         blobs, key = self._stores.blobs, original_key(sha256)
         if blobs.exists(key) and not StoredFiles(blobs).is_sound(sha256):
             blobs.delete(key)  # an orphan, which would be left as it is
-        with Staged(self._folder, member.size) as staged:
+        with staging.new() as staged:
             for chunk in member.chunks():
                 staged.write(chunk)
             staged.seal()

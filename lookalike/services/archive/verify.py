@@ -70,7 +70,7 @@ class Member:
 
 @dataclass(slots=True)
 class Archive:
-    """A verified archive; `pictures` is a file of picture lines, those of the same bytes together."""
+    """A verified archive; `pictures` is a file of picture lines, in the order of their hashes."""
 
     path: Path
     manifest: Manifest
@@ -117,7 +117,7 @@ def members(path: Path) -> Iterator[Member]:
     """The members in their order; each is to be read before the next one is asked for."""
     with _understood(), tarfile.open(path, "r:") as tar:
         while (info := tar.next()) is not None:
-            tar.members.clear()  # the library remembers all, and here may be millions
+            vars(tar)["members"].clear()  # it remembers all, and here may be millions
             file = tar.extractfile(info) if _is_plain(info) else None
             if file is None:
                 raise damaged(f"{info.name!r} is not a plain file")
