@@ -7,12 +7,14 @@ import sys
 import click
 
 from lookalike import __version__
+from lookalike.cli.backup import backup
 from lookalike.cli.check import check
 from lookalike.cli.demo import demo
 from lookalike.cli.evaluate import evaluate
 from lookalike.cli.importing import import_pictures
 from lookalike.cli.migrate import migrate
 from lookalike.cli.models import models
+from lookalike.cli.restore import restore
 from lookalike.cli.search import search
 from lookalike.cli.status import status
 from lookalike.cli.up import up
@@ -37,7 +39,19 @@ def cli() -> None:
     """
 
 
-for command in (up, demo, import_pictures, search, status, models, evaluate, migrate, check):
+for command in (
+    up,
+    demo,
+    import_pictures,
+    search,
+    status,
+    models,
+    evaluate,
+    migrate,
+    check,
+    backup,
+    restore,
+):
     cli.add_command(command)
 
 
