@@ -16,6 +16,7 @@ from lookalike.services.imaging.limits import Limits
 from lookalike.services.imaging.preparing import Box
 from lookalike.services.indexes import Indexes, OpenIndex
 from lookalike.services.libraries import Libraries
+from lookalike.services.metrics import SEARCH
 from lookalike.services.models import DEFAULT_LIBRARY
 from lookalike.services.pictures import Pictures, Shown
 from lookalike.services.ports import BlobStore, Decoder, VectorQuery
@@ -91,11 +92,12 @@ class Search:
         the uploaded picture cannot be used, UnavailableError when a part is down.
         """
         started = time.perf_counter()
-        _check(request)
-        self._libraries.require(request.library)
-        index = self._indexes.live()
-        hits = index.collection.search(self._query(index, request))
-        results = self._join(hits, request.library)
+        with SEARCH.time():
+            _check(request)
+            self._libraries.require(request.library)
+            index = self._indexes.live()
+            hits = index.collection.search(self._query(index, request))
+            results = self._join(hits, request.library)
         return Answer(results, index.id, index.model, (time.perf_counter() - started) * 1000)
 
     def _query(self, index: OpenIndex, request: SearchRequest) -> VectorQuery:
