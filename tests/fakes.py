@@ -40,6 +40,9 @@ class MemoryVectorStore:
         """See VectorStore."""
         return sorted(self._collections)
 
+    def point_alias(self, alias: str, name: str) -> None:
+        """See VectorStore. Nobody else can look into it."""
+
     def close(self) -> None:
         """See VectorStore."""
 

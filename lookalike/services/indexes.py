@@ -18,6 +18,10 @@ FED_STATES = (IndexState.BUILDING, IndexState.READY, IndexState.LIVE)
 """States in which an index receives every new picture."""
 
 
+LIVE_ALIAS = "lookalike-live"
+"""Another name of the collection that searches use, for those who look into the vector store."""
+
+
 @dataclass(frozen=True, slots=True)
 class OpenIndex:
     """An index ready for use: its row's id and model, its vectors, and who makes them."""
@@ -55,6 +59,12 @@ class Indexes:
         with self._db.read() as session:
             row = live_index(session)
         return self._open(row)
+
+    def name_live(self) -> None:
+        """Give the live collection its alias in the store. Raises UnavailableError."""
+        with self._db.read() as session:
+            collection = live_index(session).collection
+        self._store.point_alias(LIVE_ALIAS, collection)
 
     def fed(self) -> list[OpenIndex]:
         """Every index that new pictures go to."""

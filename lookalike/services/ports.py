@@ -192,6 +192,13 @@ class VectorStore(Protocol):
         """Names of the collections that exist, sorted."""
         ...
 
+    def point_alias(self, alias: str, name: str) -> None:
+        """Make `alias` another name of the collection `name`, and of no other; may be repeated.
+
+        For people and tools that look into the store. Where nobody else can, nothing happens.
+        """
+        ...
+
     def close(self) -> None:
         """Close every open collection."""
         ...

@@ -67,9 +67,11 @@ class Sweeping:
     def run(self) -> int:
         """Settle changes, refill emptied collections, queue lost entries; answers how many.
 
+        The live collection gets its alias again, should it have lost it.
+
         A part that is down holds up only what needs it.
         """
-        for step in (self._outbox.settle_all, self._refill):
+        for step in (self._outbox.settle_all, self._refill, self._indexes.name_live):
             try:
                 step()
             except UnavailableError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,10 +11,13 @@ from typing import Any
 
 import httpx
 import pytest
+from qdrant_client import QdrantClient
 
 from tests.cluster import Cluster, Servers, Web
+from tests.factories import picture
 from tests.integration.scene import QUICK, assert_nothing_lost, files
 from tests.servers.processes import wait_until
+from tests.servers.s3 import ACCESS_KEY, SECRET_KEY, S3Server
 
 PATIENT = {"qdrant_search_seconds": "5"}
 """The test double compares one vector after the other, and the machine may be busy."""
@@ -145,6 +150,86 @@ def test_vectors_that_were_lost_are_made_again(cluster: Cluster):
     wait_until(lambda: "pending" in web.states(ids).values(), "the loss is noticed", 60)
     assert_nothing_lost(cluster, web, ids, alive=[web, worker, beat])
     assert found(search(web, ids[0])) == before
+
+
+def test_the_live_collection_has_an_alias(cluster: Cluster):
+    web, worker, beat = cluster.web(), cluster.worker(), cluster.beat()
+    web.settle(web.upload(files(1)))
+    client = QdrantClient(cluster.qdrant.url, check_compatibility=False)
+    wait_until(lambda: bool(client.get_aliases().aliases), "the alias is there", 60)
+    [alias] = client.get_aliases().aliases
+    assert alias.alias_name == "lookalike-live"
+    assert client.count(alias.collection_name).count == 1
+    assert all(process.alive() for process in (web, worker, beat))
+
+
+# Storage
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 300 kB."""
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("a small file system cannot be mounted here")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def test_a_full_disk_refuses_the_upload_keeps_nothing_of_it_and_recovers(
+    cluster: Cluster, tiny_disk: Path
+):
+    web, worker, beat = (
+        cluster.web(blob_url=str(tiny_disk)),
+        cluster.worker(blob_url=str(tiny_disk)),
+        cluster.beat(),
+    )
+    cluster.settings["blob_url"] = str(tiny_disk)
+    ids = web.upload(files(4))
+    web.settle(ids)
+    ballast = tiny_disk / "ballast"
+    fill(ballast)
+    before = kept(tiny_disk)
+    answer = web.http.post("/images", files=[("file", item) for item in large(3).items()])
+    assert (answer.status_code, answer.json()["error"]["code"]) == (507, "storage_full")
+    assert kept(tiny_disk) == before
+    ballast.unlink()
+    assert_nothing_lost(cluster, web, [*ids, *web.upload(large(1))], alive=[web, worker, beat])
+
+
+def test_pictures_in_a_bucket_are_indexed_shown_and_removed(cluster: Cluster):
+    with S3Server() as s3:
+        bucket = s3.bucket()
+        cluster.settings |= {
+            "blob_url": f"s3://{bucket}/pictures",
+            "s3_endpoint": s3.endpoint,
+            "s3_access_key": ACCESS_KEY,
+            "s3_secret_key": SECRET_KEY,
+        }
+        web, worker, beat = cluster.web(), cluster.worker(), cluster.beat()
+        ids = web.upload(files(4))
+        web.settle(ids)
+        for kind in ("original", "thumbnail"):
+            assert web.http.get(f"/images/{ids[0]}/{kind}").status_code == 200
+        assert web.http.delete(f"/images/{ids[0]}").status_code == 204
+        assert_nothing_lost(cluster, web, ids[1:], deleted=ids[:1], alive=[web, worker, beat])
+        assert len(s3.keys(bucket)) == 2 * 3
+
+
+def large(count: int) -> dict[str, bytes]:
+    return {f"large-{seed}.png": picture(seed, (150, 120), "PNG") for seed in range(count)}
+
+
+def fill(path: Path) -> None:
+    with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+
+
+def kept(folder: Path) -> set[Path]:
+    return {path for path in folder.rglob("*") if path.is_file()}
 
 
 def ready(web: Web) -> dict[str, str]:

@@ -101,6 +101,7 @@ def assert_untouched(world: World) -> None:
 # Round trips
 
 
+@pytest.mark.both_databases
 @pytest.mark.parametrize("vectors", [False, True])
 def test_all_that_was_in_comes_out(full: World, other: World, tmp_path: Path, vectors: bool):
     path = tmp_path / "pictures.tar"
@@ -170,6 +171,7 @@ def test_an_archive_can_be_read_without_lookalike(full: World, tmp_path: Path):
     assert not any(name.startswith("thumbnails") for name in names)
 
 
+@pytest.mark.both_databases
 def test_a_picture_that_is_removed_meanwhile_is_left_out_with_its_rows(
     full: World, other: World, tmp_path: Path
 ):

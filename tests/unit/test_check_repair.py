@@ -19,6 +19,8 @@ from tests.platforms import World, make_world, small
 
 pytestmark = pytest.mark.both_databases
 
+pytestmark = pytest.mark.both_databases
+
 DIMENSIONS = FakeEmbedder().definition.dimensions
 ORPHAN = "ab" * 32
 

@@ -61,6 +61,9 @@ class EdgeStore:
         """See VectorStore."""
         return sorted(path.name for path in self._root.iterdir() if ShardFolder(path).exists())
 
+    def point_alias(self, alias: str, name: str) -> None:
+        """See VectorStore. Nobody else can open the folder."""
+
     def close(self) -> None:
         """See VectorStore. May be called twice."""
         with self._lock, ExitStack() as closing:
