@@ -1,0 +1,116 @@
+"""Backup and restore with the real parts: searches answer as before, wherever the pictures went."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lookalike.services.archive.backup import VECTORS_TOGETHER
+from tests.integration.edge_platform import edge_platform
+from tests.program import Server, run
+
+PICTURES = 60
+QUERIES = 50
+
+
+@pytest.fixture(params=[False, True], ids=["computed again", "with vectors"])
+def vectors(request: pytest.FixtureRequest) -> bool:
+    return request.param
+
+
+def test_from_folder_to_folder_searches_answer_the_same(tmp_path: Path, vectors: bool):
+    archive = tmp_path / "pictures.tar"
+    with edge_platform(tmp_path / "one") as one:
+        ids = one.add(range(PICTURES))
+        one.platform.libraries.create("attic")
+        attic = one.add(range(10, 30), "attic")
+        before = one.neighbours(ids[:QUERIES]), one.neighbours(attic, "attic")
+        one.platform.backup.run(archive, vectors=vectors)
+    with edge_platform(tmp_path / "two") as two:
+        restored = two.platform.restore.run(archive)
+        assert restored.pictures == PICTURES + 20
+        assert restored.vectors == (restored.pictures if vectors else 0)
+        two.work()
+        assert (two.neighbours(ids[:QUERIES]), two.neighbours(attic, "attic")) == before
+        assert two.platform.checking.run(deep=True, patience=0).differences == []
+
+
+def test_from_sqlite_to_postgres_and_back(
+    tmp_path: Path, emptied: Callable[[], str], vectors: bool
+):
+    there, back = tmp_path / "there.tar", tmp_path / "back.tar"
+    with edge_platform(tmp_path / "one") as one:
+        ids = one.add(range(PICTURES))
+        before = one.neighbours(ids[:QUERIES])
+        one.platform.backup.run(there, vectors=vectors)
+    with edge_platform(tmp_path / "two", database_url=emptied()) as two:
+        two.platform.restore.run(there)
+        two.work()
+        assert two.neighbours(ids[:QUERIES]) == before
+        two.platform.backup.run(back, vectors=vectors)
+    with edge_platform(tmp_path / "three") as three:
+        three.platform.restore.run(back)
+        three.work()
+        assert three.neighbours(ids[:QUERIES]) == before
+        assert three.platform.checking.run(deep=True, patience=0).differences == []
+
+
+def test_vectors_in_several_parts_all_come_along(tmp_path: Path, monkeypatch):
+    assert VECTORS_TOGETHER > 7
+    monkeypatch.setattr("lookalike.services.archive.backup.VECTORS_TOGETHER", 7)
+    archive = tmp_path / "pictures.tar"
+    with edge_platform(tmp_path / "one") as one:
+        one.add(range(20))
+        one.platform.backup.run(archive, vectors=True)
+    with edge_platform(tmp_path / "two") as two:
+        assert two.platform.restore.run(archive).vectors == 20
+        assert two.queue.batches == []
+
+
+# The program
+
+
+def test_the_commands_move_a_folder(data: Path, folder: Path, tmp_path: Path):
+    archive, moved = tmp_path / "pictures.tar", tmp_path / "moved"
+    assert run("import", folder, "--data", data).returncode == 0
+    written = run("backup", archive, "--data", data)
+    assert written.returncode == 0, written.stderr
+    assert "12 pictures" in written.stdout
+    restored = run("restore", archive, "--data", moved)
+    assert restored.returncode == 0, restored.stderr
+    assert "12 pictures restored." in restored.stdout
+    status = json.loads(run("status", "--data", moved, "--json").stdout)
+    assert status["images"] == {"pending": 0, "indexed": 12, "failed": 0}
+    twice = run("restore", archive, "--data", moved)
+    assert twice.returncode == 2
+    assert "There are pictures here already" in twice.stderr
+    assert run("check", "--deep", "--data", moved).returncode == 0
+
+
+def test_beside_a_running_server_both_say_to_stop_it(
+    start: Callable[..., Server], data: Path, tmp_path: Path
+):
+    start()
+    (tmp_path / "some.tar").write_bytes(b"x")
+    for arguments in (["backup", tmp_path / "new.tar"], ["restore", tmp_path / "some.tar"]):
+        ended = run(*arguments, "--data", data)
+        assert ended.returncode == 1
+        assert "`lookalike up`" in ended.stderr
+        assert "Stop it" in ended.stderr
+    assert not (tmp_path / "new.tar").exists()
+
+
+def test_wrong_files_end_with_a_sentence(data: Path, tmp_path: Path):
+    (tmp_path / "a.tar").write_bytes(b"no archive")
+    ended = run("restore", tmp_path / "a.tar", "--data", data)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("lookalike: The archive is damaged or incomplete")
+    assert "Traceback" not in ended.stderr
+    assert run("restore", tmp_path / "none.tar", "--data", data).returncode == 2
+    nothing = run("backup", tmp_path / "b.tar", "--data", tmp_path / "nowhere")
+    assert nothing.returncode == 1
+    assert "There is no Lookalike data" in nothing.stderr
+    assert not (tmp_path / "nowhere").exists()
