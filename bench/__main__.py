@@ -10,13 +10,16 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import importing, memory, searching
+from bench import importing, load, memory, recovery, searching, servers
 from bench.pictures import bench_pictures
 
 SECTIONS: dict[str, Callable[[list[Path], Path], None]] = {
     "import": importing.run,
     "search": searching.run,
     "memory": memory.run,
+    "servers": servers.run,
+    "load": load.run,
+    "recovery": recovery.run,
 }
 
 

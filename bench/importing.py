@@ -31,8 +31,8 @@ def run(pictures: list[Path], scratch: Path) -> None:
     embedder = embedders_of(settings).get(settings.model)
     prepared = decode_all(pictures, settings, embedder)
     embedder.embed(prepared[:1])
-    decoding = _rate(len(pictures), lambda: decode_all(pictures, settings, embedder))
-    forward = _rate(len(prepared), lambda: forward_all(prepared, embedder))
+    decoding = timed_rate(len(pictures), lambda: decode_all(pictures, settings, embedder))
+    forward = timed_rate(len(prepared), lambda: forward_all(prepared, embedder))
     whole = import_rate(pictures, settings)
     loop = tutorial_rate(pictures[:LOOP_PICTURES], settings.model)
     slower = min(decoding, forward)
@@ -69,7 +69,7 @@ def import_rate(pictures: list[Path], settings: Settings) -> float:
         with httpx.Client(transport=transport, base_url="http://localhost") as http:
             Transfer(Client(http), "main", [], lambda _: None).run(pictures[:1])
             transfer = Transfer(Client(http), "main", [], lambda _: None)
-            return _rate(len(pictures) - 1, lambda: transfer.run(pictures[1:]))
+            return timed_rate(len(pictures) - 1, lambda: transfer.run(pictures[1:]))
 
 
 def tutorial_rate(pictures: Sequence[Path], model: str) -> float:
@@ -88,10 +88,11 @@ def tutorial_rate(pictures: Sequence[Path], model: str) -> float:
                 network(((pixels - mean) / deviation).unsqueeze(0))
 
     loop()
-    return _rate(len(pictures), loop)
+    return timed_rate(len(pictures), loop)
 
 
-def _rate(count: int, work: Callable[[], object]) -> float:
+def timed_rate(count: int, work: Callable[[], object]) -> float:
+    """How many of `count` things a second `work` does."""
     started = time.perf_counter()
     work()
     return count / (time.perf_counter() - started)

@@ -13,11 +13,14 @@ from lookalike.services.filters import AnyOf, Condition, Key, NoneOf
 from lookalike.services.ports import StoredPayload, VectorQuery
 from lookalike.services.records import (
     CollectionSpec,
+    Distance,
     Hit,
     Payload,
     Point,
     Scalar,
     Vector,
+    comparable,
+    likeness,
     target,
 )
 
@@ -64,7 +67,7 @@ class MemoryVectorCollection:
             ):
                 raise ValueError(f"a vector of {self._spec.dimensions} finite numbers is needed")
         with self._lock:
-            self._points |= {one.id: replace(one, vector=unit(one.vector)) for one in points}
+            self._points |= {one.id: self._kept(one) for one in points}
 
     def set_payload(self, payloads: Mapping[UUID, Payload]) -> None:
         """See VectorCollection."""
@@ -81,10 +84,10 @@ class MemoryVectorCollection:
 
     def search(self, query: VectorQuery) -> list[Hit]:
         """See VectorCollection."""
-        wanted = target(query.like, query.unlike)
+        wanted = target(query.like, query.unlike, self._spec.distance)
         with self._lock:
             points = [point for point in self._points.values() if _is_asked_for(point, query)]
-        hits = [Hit(point.id, float(point.vector @ wanted)) for point in points]
+        hits = [Hit(point.id, self._score(point.vector, wanted)) for point in points]
         hits = [hit for hit in hits if query.min_score is None or hit.score >= query.min_score]
         hits.sort(key=lambda hit: (-hit.score, hit.id))
         return hits[query.offset : query.offset + query.limit]
@@ -113,11 +116,13 @@ class MemoryVectorCollection:
     def close(self) -> None:
         """See VectorCollection."""
 
+    def _kept(self, point: Point) -> Point:
+        return replace(point, vector=comparable(point.vector, self._spec.distance))
 
-def unit(vector: Vector) -> Vector:
-    """The vector at length 1, or as it is when it has none."""
-    length = float(np.linalg.norm(vector))
-    return (vector / length if length else vector).astype(np.float32)
+    def _score(self, one: Vector, other: Vector) -> float:
+        if self._spec.distance is Distance.COSINE:
+            return float(one @ other)
+        return likeness(float(np.linalg.norm(one - other)), self._spec.dimensions)
 
 
 def meets(payload: Payload, condition: Condition) -> bool:

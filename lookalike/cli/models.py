@@ -30,4 +30,4 @@ def models(data: Path | None, as_json: bool) -> None:
 def _row(one: ModelAvailability) -> tuple[str, ...]:
     definition = one.definition
     size = str(definition.dimensions)
-    return definition.name, size, str(definition.recipe), one.weights, one.hint
+    return definition.name, size, definition.steps, one.weights, one.hint

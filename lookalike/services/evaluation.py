@@ -171,7 +171,7 @@ def _report(
     scores = leave_one_out(vectors, classes)
     return Report(
         model=model.name,
-        recipe=str(model.recipe),
+        recipe=model.steps,
         pictures=len(labels),
         queries=len(scores.queries),
         alone=len(labels) - len(scores.queries),

@@ -111,7 +111,7 @@ def _new_index(embedder: Embedder) -> Index:
     return Index(
         id=index_id,
         model=definition.name,
-        recipe=str(definition.recipe),
+        recipe=definition.steps,
         dimensions=definition.dimensions,
         distance=definition.distance,
         collection=f"{definition.name}-{index_id.hex}",

@@ -77,8 +77,8 @@ class Embedder(Protocol):
     def embed(self, pictures: Sequence[Pixels]) -> Vectors:
         """Embed pictures that were prepared by `definition.recipe` (uint8, size x size x 3).
 
-        Returns float32 of shape (len(pictures), dimensions), rows of unit length and in order;
-        shape (0, dimensions) for none. A picture's row does not depend on the others in the
+        Returns float32 of shape (len(pictures), dimensions), rows in order, of unit length where
+        the model's distance is COSINE; shape (0, dimensions) for none. A picture's row does not depend on the others in the
         batch. Loads the weights on first use, once. Raises UnavailableError if they cannot be.
         """
         ...
@@ -105,7 +105,8 @@ class VectorQuery:
 
     The target is `mean(like) + (mean(like) - mean(unlike))`, or `mean(like)` alone when
     `unlike` is empty, or `-mean(unlike)` when `like` is empty: Rocchio's relevance feedback
-    with equal weights. At least one vector is needed. `records.target` computes it.
+    with equal weights. At least one vector is needed. `records.target` computes it, at unit
+    length in a collection of distance COSINE. Scores are those of `records.Distance`.
 
     Only points of `library` that meet all `conditions` and are not in `without` are returned,
     best score first, ties by id, skipping `offset` of them. `min_score` is inclusive.

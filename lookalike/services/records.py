@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,7 +16,7 @@ Pixels: TypeAlias = NDArray[np.uint8]
 """RGB picture, shape (height, width, 3), dtype uint8, values 0 to 255, upright."""
 
 Vector: TypeAlias = NDArray[np.float32]
-"""One embedding, shape (dimensions,), dtype float32. Unit length for cosine models."""
+"""One embedding, shape (dimensions,), dtype float32. Unit length for cosine models alone."""
 
 Vectors: TypeAlias = NDArray[np.float32]
 """Embeddings of a batch, shape (n, dimensions), dtype float32, one row a picture."""
@@ -25,9 +26,14 @@ Scalar: TypeAlias = str | int | float | bool
 
 
 class Distance(StrEnum):
-    """How two vectors are compared. The score is always larger for more alike."""
+    """How two vectors are compared. The score is larger for more alike, and 1 for the same.
+
+    COSINE: the cosine of the angle between them, -1 to 1. EUCLID: `likeness` of the straight line
+    between them, over 0 to 1.
+    """
 
     COSINE = "cosine"
+    EUCLID = "euclid"
 
 
 class Queue(StrEnum):
@@ -83,7 +89,7 @@ class Recipe:
     pool: str = "average"
 
     def __str__(self) -> str:
-        return f"{self.fit} {self.size}, {self.pool} pool, L2"
+        return f"{self.fit} {self.size}, {self.pool} pool"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +100,11 @@ class ModelDefinition:
     dimensions: int
     recipe: Recipe
     distance: Distance = Distance.COSINE
+
+    @property
+    def steps(self) -> str:
+        """What becomes of a picture, in words: `letterbox 240, average pool, L2`."""
+        return f"{self.recipe}, L2" if self.distance is Distance.COSINE else str(self.recipe)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,22 +155,51 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One neighbour: a picture's id and how alike it is (cosine: 1 is the same direction)."""
+    """One neighbour: a picture's id and how alike it is, as `Distance` says: 1 is the same."""
 
     id: UUID
     score: float
 
 
-def target(like: Sequence[Vector], unlike: Sequence[Vector]) -> Vector:
-    """The unit vector to search for, given examples of what is wanted and what is not.
+def likeness(distance: float, dimensions: int) -> float:
+    """The score of two vectors that lie `distance` apart (Euclidean): 1 for none, towards 0.
+
+    1 / (1 + d), where d is the distance over the root of `dimensions`: the root mean square of
+    the differences, number by number. Without that root every score of a long vector would be
+    next to 0. Falls as the distance grows, so the nearest has the best score.
+    """
+    return 1 / (1 + distance / math.sqrt(dimensions))
+
+
+def scored(found: Sequence[Hit], spec: CollectionSpec) -> list[Hit]:
+    """What an engine of ours found, in its order, with our scores in place of its own.
+
+    Qdrant's own are cosines already, and distances for EUCLID.
+    """
+    if spec.distance is Distance.COSINE:
+        return list(found)
+    return [Hit(hit.id, likeness(hit.score, spec.dimensions)) for hit in found]
+
+
+def target(
+    like: Sequence[Vector], unlike: Sequence[Vector], distance: Distance = Distance.COSINE
+) -> Vector:
+    """The vector to search for, given examples of what is wanted and what is not.
 
     Rocchio's relevance feedback with equal weights (also Qdrant's `average_vector` strategy):
-    mean(like) + (mean(like) - mean(unlike)). Raises ValueError without any example.
+    mean(like) + (mean(like) - mean(unlike)); without any `like`, -mean(unlike). Of unit length
+    for COSINE, as far out as the formula puts it for EUCLID. Raises ValueError without any
+    example.
     """
     if not like and not unlike:
         raise ValueError("at least one example is needed")
     wanted = np.mean(like, axis=0) if len(like) else np.zeros_like(unlike[0])
     if len(unlike):
         wanted = 2 * wanted - np.mean(unlike, axis=0)
-    length = float(np.linalg.norm(wanted))
-    return (wanted / length if length else wanted).astype(np.float32)
+    return comparable(wanted, distance)
+
+
+def comparable(vector: Vector, distance: Distance) -> Vector:
+    """The vector as float32: at unit length (if it has any) for COSINE, as it is for EUCLID."""
+    length = float(np.linalg.norm(vector)) if distance is Distance.COSINE else 1.0
+    return (vector / length if length else vector).astype(np.float32)

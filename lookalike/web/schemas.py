@@ -222,7 +222,7 @@ def model_of(available: ModelAvailability) -> ModelAnswer:
         name=definition.name,
         dimensions=definition.dimensions,
         distance=definition.distance,
-        recipe=str(definition.recipe),
+        recipe=definition.steps,
         weights=available.weights,
         hint=available.hint,
     )

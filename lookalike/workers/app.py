@@ -6,6 +6,7 @@ sends messages and never needs it.
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from typing import Any
 
@@ -16,6 +17,8 @@ from lookalike.services.logs import configure_logs
 from lookalike.services.metrics import serve_metrics
 from lookalike.services.settings import read_settings
 from lookalike.workers.factory import create_app
+
+NICENESS = 10
 
 settings = read_settings()
 
@@ -36,6 +39,8 @@ def _set_up_logging(**_facts: Any) -> None:
 
 @worker_init.connect  # type: ignore[untyped-decorator]
 def _start(**_facts: Any) -> None:
+    # Whoever searches on the same machine goes first.
+    os.nice(NICENESS)
     serve_metrics(settings.metrics_port)
     platform()
 

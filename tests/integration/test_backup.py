@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
 from lookalike.services.archive.backup import VECTORS_TOGETHER
+from tests.cluster import Servers
 from tests.integration.edge_platform import edge_platform
+from tests.integration.scene import QUICK, files
 from tests.program import Server, run
 
 PICTURES = 60
@@ -88,6 +92,46 @@ def test_the_commands_move_a_folder(data: Path, folder: Path, tmp_path: Path):
     assert twice.returncode == 2
     assert "There are pictures here already" in twice.stderr
     assert run("check", "--deep", "--data", moved).returncode == 0
+
+
+def test_from_a_folder_to_servers_and_back(
+    start: Callable[..., Server], data: Path, servers: Servers, tmp_path: Path
+):
+    there, back, home = tmp_path / "there.tar", tmp_path / "back.tar", tmp_path / "home"
+    server = start()
+    ids = server.upload(files(24))
+    server.settle()
+    before = exact(server.http, ids)
+    assert server.stop() == 0
+    assert run("backup", there, "--data", data).returncode == 0
+    with servers.fresh(tmp_path / "cluster", **QUICK) as cluster:
+        restored = cluster.run("restore", str(there))
+        assert (restored.returncode, "Workers are indexing 24" in restored.stdout) == (0, True)
+        web, _ = cluster.web(qdrant_search_seconds="5"), cluster.worker()
+        assert set(web.settle(ids).values()) == {"indexed"}
+        assert exact(web.http, ids) == before
+        written = cluster.run("backup", str(back), "--vectors")
+        assert (written.returncode, "24 vectors" in written.stdout) == (0, True), written.stderr
+    assert run("restore", back, "--data", home).returncode == 0
+    at_home = Server(home)
+    try:
+        assert exact(at_home.http, ids) == before
+    finally:
+        at_home.stop()
+        at_home.http.close()
+
+
+def exact(http: httpx.Client, ids: list[str]) -> dict[str, list[tuple[str, Any]]]:
+    """The exact ten best for each of these pictures, by the API."""
+    answers = {}
+    for one in ids:
+        answer = http.post("/search", json={"like": [one], "limit": 10, "exact": True})
+        results = answer.raise_for_status().json()["results"]
+        assert len(results) == 10
+        answers[one] = [
+            (found["image"]["id"], pytest.approx(found["score"], abs=1e-3)) for found in results
+        ]
+    return answers
 
 
 def test_beside_a_running_server_both_say_to_stop_it(

@@ -226,7 +226,7 @@ def _facts(index: OpenIndex) -> IndexFacts:
     made_by = index.embedder.definition
     return IndexFacts(
         model=made_by.name,
-        recipe=str(made_by.recipe),
+        recipe=made_by.steps,
         dimensions=made_by.dimensions,
         distance=made_by.distance,
     )

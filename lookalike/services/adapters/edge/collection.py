@@ -17,7 +17,7 @@ from lookalike.services.adapters.edge.schema import engine_point
 from lookalike.services.adapters.edge.shard import Shard, as_uuid
 from lookalike.services.adapters.qdrant_payload import engine_payload, read_payload
 from lookalike.services.ports import StoredPayload, VectorQuery
-from lookalike.services.records import CollectionSpec, Hit, Payload, Point, Vector
+from lookalike.services.records import CollectionSpec, Hit, Payload, Point, Vector, scored
 
 
 class EdgeCollection:
@@ -110,7 +110,8 @@ class EdgeCollection:
             asked *= 2
 
     def _ask(self, query: VectorQuery, limit: int) -> list[Hit]:
-        return self._live.read(partial(Shard.query, request=engine_request(query, limit)))
+        request = engine_request(query, limit, self.spec.distance)
+        return scored(self._live.read(partial(Shard.query, request=request)), self.spec)
 
 
 def _stored_payload(point_id: UUID, stored: Mapping[str, Any] | None) -> StoredPayload:

@@ -6,7 +6,7 @@ import qdrant_edge as edge
 
 from lookalike.services.adapters.edge.filters import engine_filter
 from lookalike.services.ports import VectorQuery
-from lookalike.services.records import target
+from lookalike.services.records import Distance, target
 
 WIDTH = 128
 """Candidates that a walk through the graph keeps (`ef`).
@@ -31,7 +31,7 @@ at all with two tags ANDed to 12%.
 COMPARE_ALL = edge.SearchParams(exact=True)
 
 
-def engine_request(query: VectorQuery, limit: int) -> edge.QueryRequest:
+def engine_request(query: VectorQuery, limit: int, distance: Distance) -> edge.QueryRequest:
     """The best `limit` points for the query, whatever its own limit and offset.
 
     Leaves `without`, `min_score` and the order of ties to the caller. As a condition, `without`
@@ -40,7 +40,7 @@ def engine_request(query: VectorQuery, limit: int) -> edge.QueryRequest:
     """
     return edge.QueryRequest(
         limit=limit,
-        query=edge.Query.Nearest(target(query.like, query.unlike).tolist()),
+        query=edge.Query.Nearest(target(query.like, query.unlike, distance).tolist()),
         filter=engine_filter(query.library, query.conditions),
         params=_how(query),
     )

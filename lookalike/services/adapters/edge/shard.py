@@ -16,7 +16,7 @@ import qdrant_edge as edge
 from lookalike.services.adapters.edge.errors import translated
 from lookalike.services.adapters.edge.folder import sync_tree
 from lookalike.services.adapters.edge.schema import config, field_indexes
-from lookalike.services.records import Hit, Vector
+from lookalike.services.records import CollectionSpec, Hit, Vector
 
 
 class Shard:
@@ -28,22 +28,22 @@ class Shard:
 
     @classmethod
     @translated("making a collection")
-    def create(cls, path: Path, dimensions: int) -> Shard:
+    def create(cls, path: Path, spec: CollectionSpec) -> Shard:
         """Make a shard in the new folder `path`, its payload fields indexed."""
         path.mkdir(parents=True)
-        shard = cls(path, edge.EdgeShard.create(str(path), config(dimensions)))
+        shard = cls(path, edge.EdgeShard.create(str(path), config(spec)))
         for operation in field_indexes():
             shard._engine.update(operation)
         return shard
 
     @classmethod
     @translated("opening a collection")
-    def load(cls, path: Path, dimensions: int | None = None) -> Shard:
+    def load(cls, path: Path, spec: CollectionSpec | None = None) -> Shard:
         """Open the shard in `path`; what its write-ahead log holds is brought back.
 
-        Given `dimensions`, fails if its vectors are of another length.
+        Given `spec`, fails if its vectors are of another length or compared otherwise.
         """
-        wanted = None if dimensions is None else config(dimensions)
+        wanted = None if spec is None else config(spec)
         return cls(path, edge.EdgeShard.load(str(path), wanted))
 
     @translated("storing vectors")
@@ -63,7 +63,7 @@ class Shard:
 
     @translated("searching")
     def query(self, request: edge.QueryRequest) -> list[Hit]:
-        """The answer, best score first, ties in any order."""
+        """The engine's answer, best first, ties in any order; a score is a distance for EUCLID."""
         return [Hit(as_uuid(point.id), point.score) for point in self._engine.query(request)]
 
     @translated("reading vectors")

@@ -81,14 +81,14 @@ class EdgeStore:
         if not folder.exists():
             _create(folder, spec)
         path, changes = folder.current()
-        shard = Shard.load(path, spec.dimensions)
+        shard = Shard.load(path, spec)
         live = LiveShard(folder, shard, max(changes, shard.outside_graph()))
         return EdgeCollection(spec, live, GraphBuilder(live, self._rebuild_from))
 
 
 def _create(folder: ShardFolder, spec: CollectionSpec) -> None:
     path = folder.unused()
-    shard = Shard.create(path, spec.dimensions)
+    shard = Shard.create(path, spec)
     shard.flush()
     shard.close()
     folder.point_to(path, changes=0)

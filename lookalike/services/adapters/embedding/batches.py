@@ -1,4 +1,4 @@
-"""Pictures as one array, and rows of unit length: what every way to compute has in common."""
+"""Pictures as one array, and rows as one: what every way to compute has in common."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lookalike.services.records import ModelDefinition, Pixels, Vectors
+from lookalike.services.records import Distance, ModelDefinition, Pixels, Vectors
 
 
 def stacked(pictures: Sequence[Pixels], definition: ModelDefinition) -> Pixels:
@@ -24,9 +24,11 @@ def stacked(pictures: Sequence[Pixels], definition: ModelDefinition) -> Pixels:
     return batch
 
 
-def joined(parts: Sequence[Vectors], dimensions: int) -> Vectors:
-    """All rows in order, scaled to unit length; float32 (0, dimensions) where there are none."""
-    vectors = np.concatenate([np.empty((0, dimensions), np.float32), *parts])
+def joined(parts: Sequence[Vectors], definition: ModelDefinition) -> Vectors:
+    """All rows in order, of unit length for a cosine model; float32 (0, dimensions) for none."""
+    vectors = np.concatenate([np.empty((0, definition.dimensions), np.float32), *parts])
+    if definition.distance is not Distance.COSINE:
+        return vectors
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit: Vectors = vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
     return unit

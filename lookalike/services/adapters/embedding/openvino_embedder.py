@@ -62,7 +62,7 @@ class OpenVinoEmbedder:
         size = self.forward_batch
         starts = range(0, len(pictures), size)
         parts = [self._forward(pictures[start : start + size]) for start in starts]
-        return joined(parts, self.definition.dimensions)
+        return joined(parts, self.definition)
 
     def _forward(self, pictures: Sequence[Pixels]) -> Vectors:
         model = self._loaded()

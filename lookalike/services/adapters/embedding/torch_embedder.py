@@ -61,7 +61,7 @@ class TorchEmbedder:
             batch = stacked(pictures[start : start + self._limit.size], self.definition)
             parts.append(self._thread.submit(self._compute, batch).result())
             start += len(batch)
-        return joined(parts, self.definition.dimensions)
+        return joined(parts, self.definition)
 
     def _compute(self, batch: Pixels) -> Vectors:
         """The rows of a batch, in the embedder's own thread."""

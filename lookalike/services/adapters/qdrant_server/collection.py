@@ -28,7 +28,7 @@ from lookalike.services.adapters.qdrant_server.requests import (
 )
 from lookalike.services.adapters.qdrant_server.server import Call, Server
 from lookalike.services.ports import StoredPayload, VectorQuery
-from lookalike.services.records import CollectionSpec, Hit, Payload, Point, Vector
+from lookalike.services.records import CollectionSpec, Hit, Payload, Point, Vector, scored
 
 SLICE = 256
 """Points in one request: up to 20 MB of numbers in JSON, where a server takes 32 MB."""
@@ -74,10 +74,11 @@ class QdrantCollection:
 
     def search(self, query: VectorQuery) -> list[Hit]:
         """See VectorCollection."""
-        asked = request(query, self._making.options.quantization)
+        asked = request(query, self.spec.distance, self._making.options.quantization)
 
         def ask(limit: int) -> list[Hit]:
-            return self._read("searching", querying(self._name, asked, limit), [])
+            found = self._read("searching", querying(self._name, asked, limit), [])
+            return scored(found, self.spec)
 
         return page(query, ask)
 

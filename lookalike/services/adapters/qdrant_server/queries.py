@@ -9,7 +9,7 @@ from qdrant_client import models
 
 from lookalike.services.adapters.qdrant_server.filters import server_filter
 from lookalike.services.ports import VectorQuery
-from lookalike.services.records import Hit, target
+from lookalike.services.records import Distance, Hit, target
 
 WIDTH = 128
 """Candidates that a walk through the graph keeps (`ef`), as in `edge.queries`."""
@@ -22,14 +22,14 @@ AROUND = models.AcornSearchParams(enable=True, max_selectivity=1.0)
 """ACORN steps over the points that conditions leave out, whatever their share: `edge.queries`."""
 
 
-def request(query: VectorQuery, quantization: str) -> dict[str, Any]:
+def request(query: VectorQuery, distance: Distance, quantization: str) -> dict[str, Any]:
     """Arguments of `query_points`, the collection and the limit aside.
 
     Leaves `without`, `min_score` and the order of ties to `page`: as a condition, `without` would
     cut off the neighbourhood of the very point searched with.
     """
     return {
-        "query": target(query.like, query.unlike).tolist(),
+        "query": target(query.like, query.unlike, distance).tolist(),
         "query_filter": server_filter(query.library, query.conditions),
         "search_params": _how(query, quantization),
         "with_payload": False,

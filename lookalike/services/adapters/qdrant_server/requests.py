@@ -50,7 +50,7 @@ def overwriting(name: str, payloads: Mapping[UUID, Payload]) -> Call[None]:
 
 
 def querying(name: str, asked: Mapping[str, Any], limit: int) -> Call[list[Hit]]:
-    """The best `limit` points for what `queries.request` made."""
+    """The best `limit` points for what `queries.request` made; scores are the server's own."""
 
     def call(client: QdrantClient, seconds: int) -> list[Hit]:
         answer = client.query_points(name, **asked, limit=limit, timeout=seconds)

@@ -22,9 +22,11 @@ from lookalike.services.adapters.qdrant_payload import (
 )
 from lookalike.services.adapters.qdrant_server.options import QdrantOptions
 from lookalike.services.errors import ConfigurationError
-from lookalike.services.records import CollectionSpec, Point
+from lookalike.services.records import CollectionSpec, Distance, Point
 
 FieldIndex: TypeAlias = models.KeywordIndexParams | models.FloatIndexParams
+
+DISTANCES = {Distance.COSINE: models.Distance.COSINE, Distance.EUCLID: models.Distance.EUCLID}
 
 LINKS = 32
 CANDIDATES = 100
@@ -35,7 +37,7 @@ def collection_settings(spec: CollectionSpec, options: QdrantOptions) -> dict[st
     """Arguments of `create_collection`, its name aside."""
     return {
         "vectors_config": models.VectorParams(
-            size=spec.dimensions, distance=models.Distance.COSINE, on_disk=options.on_disk
+            size=spec.dimensions, distance=DISTANCES[spec.distance], on_disk=options.on_disk
         ),
         "hnsw_config": models.HnswConfigDiff(
             m=LINKS,
