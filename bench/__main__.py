@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bench import importing, load, memory, recovery, searching, servers
 from bench.pictures import bench_pictures
+from lookalike.services.logs import configure_logs
 
 SECTIONS: dict[str, Callable[[list[Path], Path], None]] = {
     "import": importing.run,
@@ -29,6 +30,7 @@ def main() -> None:
     parser.add_argument("sections", nargs="*", help=f"any of {', '.join(SECTIONS)}")
     parser.add_argument("--images", type=Path, help="a folder of pictures to measure with")
     given = parser.parse_args()
+    configure_logs("warning")
     with tempfile.TemporaryDirectory(prefix="lookalike-bench-") as scratch:
         pictures = bench_pictures(given.images, Path(scratch))
         for name in given.sections or SECTIONS:
