@@ -78,8 +78,9 @@ class Embedder(Protocol):
         """Embed pictures that were prepared by `definition.recipe` (uint8, size x size x 3).
 
         Returns float32 of shape (len(pictures), dimensions), rows in order, of unit length where
-        the model's distance is COSINE; shape (0, dimensions) for none. A picture's row does not depend on the others in the
-        batch. Loads the weights on first use, once. Raises UnavailableError if they cannot be.
+        the model's distance is COSINE; shape (0, dimensions) for none. A picture's row does not
+        depend on the others in the batch. Loads the weights on first use, once. Raises
+        UnavailableError if they cannot be.
         """
         ...
 

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from lookalike.services.adapters.edge.store import EdgeStore
 from lookalike.services.errors import BusyError, UnavailableError
 from lookalike.services.filters import AnyOf
 from lookalike.services.ports import VectorQuery
+from lookalike.services.records import Distance
 from tests.contract.points import SPEC, WIDE, change, found, is_changed, many, point
 
 COUNT = 3000
@@ -156,9 +158,10 @@ def test_a_rebuild_starts_by_itself_and_keeps_updates_and_searches_going(tmp_pat
     check_nothing_is_lost(tmp_path, list(range(number)))
 
 
-def test_the_graph_finds_what_comparing_with_all_finds(tmp_path):
+@pytest.mark.parametrize("distance", Distance)
+def test_the_graph_finds_what_comparing_with_all_finds(tmp_path, distance):
     with closing(EdgeStore(tmp_path, NEVER)) as store:
-        collection = store.open("pictures", WIDE)
+        collection = store.open("pictures", replace(WIDE, distance=distance))
         points = many(9000)  # so many that what the filter leaves is not just compared one by one
         collection.upsert(points)
         assert collection.wait_until_optimized(120)
@@ -208,6 +211,14 @@ def test_a_folder_that_cannot_be_used_is_refused_with_a_sentence(tmp_path):
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(UnavailableError, match="free space"):
         EdgeStore(tmp_path / "file")
+
+
+def test_a_collection_of_another_distance_is_refused(tmp_path):
+    with closing(EdgeStore(tmp_path)) as store:
+        store.open("pictures", SPEC)
+    with closing(EdgeStore(tmp_path)) as store, pytest.raises(UnavailableError) as refused:
+        store.open("pictures", replace(SPEC, distance=Distance.EUCLID))
+    assert "expected distance Euclid, but got Cosine" in refused.value.details["reason"]
 
 
 def test_a_collection_of_other_vectors_is_refused(tmp_path):

@@ -21,7 +21,14 @@ from lookalike.services.adapters.qdrant_server.options import QdrantOptions
 from lookalike.services.adapters.qdrant_server.store import QdrantStore
 from lookalike.services.filters import AnyOf, Condition, Filter, NoneOf, Range, parse_filter
 from lookalike.services.ports import VectorCollection, VectorQuery, VectorStore
-from lookalike.services.records import CollectionSpec, Orientation, Point, Scalar, target
+from lookalike.services.records import (
+    CollectionSpec,
+    Distance,
+    Orientation,
+    Point,
+    Scalar,
+    target,
+)
 from tests.contract.points import EAST, NORTH, SPEC, angle, found, payload, point, vector
 from tests.fakes import MemoryVectorStore
 from tests.qdrant_double.engine import Engine
@@ -65,15 +72,20 @@ def new_store(implementation: str, folder: Path, stack: ExitStack) -> VectorStor
     if implementation == "qdrant-http":
         return QdrantStore(replace(UNHURRIED, url=stack.enter_context(running()).url))
     real = QdrantStore(UNHURRIED)
-    for name in ("pictures", "variety", "random", "one_1", "Two-2"):
+    for name in (*Distance, "variety", *(f"random-{one}" for one in Distance), "one_1", "Two-2"):
         real.drop(name)
     return real
 
 
+@pytest.fixture(scope="module", params=Distance)
+def distance(request: pytest.FixtureRequest) -> Distance:
+    return request.param
+
+
 @pytest.fixture
-def collection(store: VectorStore) -> Iterator[VectorCollection]:
-    """Empty; the same one for every test, since making one takes half a second."""
-    shared = store.open("pictures", SPEC)
+def collection(store: VectorStore, distance: Distance) -> Iterator[VectorCollection]:
+    """Empty; one of each distance for every test, since making one takes half a second."""
+    shared = store.open(distance, CollectionSpec(SPEC.dimensions, distance))
     yield shared
     shared.delete(list(shared.vectors([UUID(int=number) for number in range(LARGEST_ID)])))
     assert shared.count() == 0
@@ -91,11 +103,22 @@ def test_a_new_collection_is_empty_and_finds_nothing(collection):
     assert collection.wait_until_optimized(5)
 
 
-def test_points_are_found_best_first_with_their_cosine(collection):
+def test_points_are_found_best_first_with_their_score(collection, distance):
+    """Of four numbers, a distance of 1 is a root mean square of 1/2, and the root of 3 of 0.866."""
     collection.upsert([point(1, angle(60)), point(2, angle(0)), point(3, angle(120))])
     hits = collection.search(VectorQuery("main", [EAST]))
+    scores = {Distance.COSINE: [1, 0.5, -0.5], Distance.EUCLID: [1, 1 / 1.5, 1 / 1.8660254]}
     assert [hit.id.int for hit in hits] == [2, 1, 3]
-    assert [hit.score for hit in hits] == pytest.approx([1, 0.5, -0.5], abs=1e-6)
+    assert [hit.score for hit in hits] == pytest.approx(scores[distance], abs=1e-6)
+
+
+def test_length_counts_for_distances_and_not_for_cosines(collection, distance):
+    collection.upsert([point(1, 5 * EAST), point(2, angle(10)), point(3, 100 * EAST)])
+    expected = {Distance.COSINE: [1, 3, 2], Distance.EUCLID: [2, 1, 3]}
+    assert found(collection, EAST) == expected[distance]
+    assert found(collection, 80 * EAST, limit=1) == [{"cosine": 1, "euclid": 3}[distance]]
+    kept = collection.vectors([UUID(int=1)])[UUID(int=1)]
+    assert kept == pytest.approx(EAST if distance is Distance.COSINE else 5 * EAST)
 
 
 def test_a_point_with_a_known_id_replaces_the_older_one_entirely(collection):
@@ -221,9 +244,9 @@ def test_a_score_equal_to_the_threshold_is_enough(collection):
     collection.upsert([point(1, EAST), point(2, angle(60)), point(3, NORTH), point(4, angle(120))])
     scores = {hit.id.int: hit.score for hit in collection.search(VectorQuery("main", [EAST]))}
     assert found(collection, min_score=scores[2]) == [1, 2]
-    assert found(collection, min_score=0.0) == [1, 2, 3]
+    assert found(collection, min_score=scores[3]) == [1, 2, 3]
     assert found(collection, min_score=scores[2] + 1e-6) == [1]
-    assert found(collection, min_score=0.0, offset=1, limit=1) == [2]
+    assert found(collection, min_score=scores[3], offset=1, limit=1) == [2]
     assert found(collection, min_score=1.1) == []
 
 
@@ -232,15 +255,22 @@ def test_exact_search_agrees(collection):
     assert found(collection, angle(40.2), limit=4, exact=True) == [40, 41, 39, 42]
 
 
-def test_likes_and_unlikes_aim_at_one_target(collection):
+def test_likes_and_unlikes_aim_at_one_target(collection, distance):
     rows = np.random.default_rng(3).normal(size=(200, 4)).astype(np.float32)
     collection.upsert([point(number, row) for number, row in enumerate(rows)])
-    like, unlike = [vector(*rows[0]), vector(*rows[1])], [vector(*rows[2])]
-    for wanted, unwanted in ((like, unlike), (like, ()), ((), unlike)):
+    like, unlike = list(rows[:2]), [rows[2]]
+    if distance is Distance.COSINE:
+        like, unlike = [vector(*row) for row in like], [vector(*row) for row in unlike]
+    middle = np.mean(like, axis=0)
+    aims = [2 * middle - unlike[0], middle, -unlike[0]]
+    for aim, (wanted, unwanted) in zip(
+        aims, ((like, unlike), (like, ()), ((), unlike)), strict=True
+    ):
         aimed = found(collection, like=wanted, unlike=unwanted, limit=20)
-        assert aimed == found(collection, target(wanted, unwanted), limit=20)
-        scores = rows @ target(wanted, unwanted) / np.linalg.norm(rows, axis=1)
-        assert aimed[0] == np.argmax(scores)
+        assert aimed == found(collection, target(wanted, unwanted, distance), limit=20)
+        cosines = rows @ aim / np.linalg.norm(rows, axis=1)
+        far = np.linalg.norm(rows - aim, axis=1)
+        assert aimed[0] == np.argmax(cosines if distance is Distance.COSINE else -far)
 
 
 def test_ids_that_are_left_out_make_room_for_the_next(collection):
@@ -432,8 +462,12 @@ conditions = st.one_of(
 
 
 LIBRARIES = count()
-AHEAD = vector(11, 6, 5, 4)
-"""Of length 1 to ten digits as it stands in float32: engines may scale it again, or not."""
+AHEAD = {
+    # Of length 1 to ten digits as it stands in float32: engines may scale it again, or not.
+    Distance.COSINE: vector(11, 6, 5, 4),
+    # Whole numbers, so that no engine rounds a squared distance.
+    Distance.EUCLID: np.array([4, 3, 2, 1], dtype=np.float32),
+}
 
 
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS[1:], indirect=True, scope="module")
@@ -443,12 +477,13 @@ AHEAD = vector(11, 6, 5, 4)
     asked=st.one_of(filters.map(Filter.conditions), st.lists(conditions, max_size=3)),
     window=st.tuples(st.integers(1, 4), st.integers(0, 3)),
 )
-def test_random_points_and_filters_give_the_hits_of_the_fake(store, rows, asked, window):
+def test_random_points_and_filters_give_the_hits_of_the_fake(store, distance, rows, asked, window):
     library = f"library {next(LIBRARIES)}"  # a fresh one for each example
     points = [Point(uuid4(), where, replace(held, library=library)) for where, held in rows]
-    query = VectorQuery(library, [AHEAD], (), tuple(asked), frozenset(), *window)
+    query = VectorQuery(library, [AHEAD[distance]], (), tuple(asked), frozenset(), *window)
+    name, spec = f"random-{distance}", CollectionSpec(SPEC.dimensions, distance)
     answers = []
-    for collection in (store.open("random", SPEC), MemoryVectorStore().open("random", SPEC)):
+    for collection in (store.open(name, spec), MemoryVectorStore().open(name, spec)):
         collection.upsert(points)
         answers.append(collection.search(query))
     assert answers[0] == answers[1]

@@ -61,6 +61,14 @@ def test_equally_near_neighbours_come_in_the_order_of_the_pictures():
     assert scores.average_precision == pytest.approx([1 / 3, 1 / 2, 1 / 2, 1])
 
 
+def test_vectors_of_any_length_are_ranked_by_how_far_apart_they_are():
+    """On a line: from 2 the order is 1, 0, 5, 9; from 5 it is 2, 1, 9 (both 4 away), 0."""
+    places = np.array([[0], [1], [2], [5], [9]], np.float32)
+    scores = leave_one_out(places, np.array([0, 1, 2, 2, 1]))
+    assert scores.queries.tolist() == [1, 2, 3, 4]
+    assert scores.average_precision == pytest.approx([1 / 4, 1 / 3, 1 / 1, 1 / 3])
+
+
 def test_blocks_make_no_difference(monkeypatch):
     rng = np.random.default_rng(0)
     vectors = rng.normal(size=(50, 8)).astype(np.float32)

@@ -77,7 +77,7 @@ class QdrantCollection:
         asked = request(query, self.spec.distance, self._making.options.quantization)
 
         def ask(limit: int) -> list[Hit]:
-            found = self._read("searching", querying(self._name, asked, limit), [])
+            found: list[Hit] = self._read("searching", querying(self._name, asked, limit), [])
             return scored(found, self.spec)
 
         return page(query, ask)
