@@ -10,6 +10,9 @@ const REQUESTS = 3;
 const FILES = 8;
 const BYTES = 8 * 1024 * 1024;
 
+/** From more files than this on, pictures that others upload one by one come before these. */
+const MANY = 50;
+
 /**
  * @typedef {"waiting"|"sending"|"indexing"|"searchable"|"duplicate"|"failed"|"unsent"} State
  *   `unsent` failed on the way and can be sent again
@@ -72,7 +75,8 @@ export class Uploads {
    * @returns {Upload[]}
    */
   add(files, labels) {
-    const added = files.map((file) => ({ ...BLANK, file, labels }));
+    const given = { ...labels, queue: files.length > MANY ? "bulk" : "interactive" };
+    const added = files.map((file) => ({ ...BLANK, file, labels: given }));
     this.all.push(...added);
     this.counts.waiting += added.length;
     added.forEach((upload) => this.#queue(upload));
@@ -206,7 +210,8 @@ export class Uploads {
 
 function formOf(batch) {
   const form = new FormData();
-  const { library, title, tags } = batch[0].labels;
+  const { library, title, tags, queue } = batch[0].labels;
+  form.append("queue", queue);
   if (library) form.append("library", library);
   if (title) form.append("title", title);
   tags.forEach((tag) => form.append("tags", tag));
