@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 from tests.cluster import Cluster, Servers, Web, Worker
 from tests.integration.scene import QUICK, assert_nothing_lost, files
 
-RUNS = int(os.environ.get("LOOKALIKE_TEST_FAULT_RUNS", "3"))
+RUNS = int(os.environ.get("FAULT_RUNS", "3"))
 """A run takes half a minute; more of them, at random, look for what these have not found."""
 
 MOMENTS = ["after_receive", "after_decode", "after_embed", "after_upsert", "after_commit"]
