@@ -27,6 +27,13 @@ def _from_json(value: object) -> object:
         raise ValueError('write a JSON list, such as ["pictures.example"]') from error
 
 
+def _from_json_object(value: object) -> object:
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except ValueError as error:
+        raise ValueError('write a JSON object, such as {"resnet50": "/srv/it.pth"}') from error
+
+
 class Settings(BaseSettings):
     """The configuration of one process. Frozen: the same object can be shared by every part."""
 
@@ -181,6 +188,24 @@ class Settings(BaseSettings):
             "folder keeps the model that its index was made with."
         ),
     ] = "efficientnet-lite1"
+    weights: Annotated[
+        dict[str, Path],
+        NoDecode,
+        BeforeValidator(_from_json_object),
+        Field(
+            description="Files of weights that you have, by model (JSON object, such as "
+            '{"resnet50": "/srv/resnet50-0676ba61.pth"}), in place of those that '
+            "`lookalike models pull` fetches."
+        ),
+    ] = {}
+    weights_url: Annotated[
+        str,
+        Field(
+            pattern="^https?://",
+            description="Where `lookalike models pull` fetches torchvision's weights, such as a "
+            "mirror of your own.",
+        ),
+    ] = "https://download.pytorch.org/models"
     device: Annotated[
         str,
         Field(
