@@ -25,7 +25,7 @@ from sqlalchemy.orm import Session
 from lookalike.services.archive.form import IndexFacts, PictureLine, Show, damaged
 from lookalike.services.archive.verify import Archive, Member, originals, vectors, verified
 from lookalike.services.blobs import original_key
-from lookalike.services.consistency.reading import pages, sliced
+from lookalike.services.consistency.reading import has_entry, pages, sliced
 from lookalike.services.consistency.stored import StoredFiles, forget_file
 from lookalike.services.db import Database, lock
 from lookalike.services.errors import (
@@ -202,9 +202,9 @@ class Restore:
             log.info("thumbnail_not_made", picture_id=str(picture.id), reason=error.message)
 
     def _queue_pending(self) -> int:
-        query = select(Entry.picture_id).where(Entry.state == State.PENDING).distinct()
+        pending = select(Picture.id).where(has_entry(State.PENDING))
         queued = 0
-        for rows in pages(self._db, query, Entry.picture_id):
+        for rows in pages(self._db, pending, Picture.id):
             queued += len(rows)
             try:
                 self._stores.queue.put([picture_id for (picture_id,) in rows], Queue.BULK)

@@ -7,19 +7,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from uuid import UUID
 
-from sqlalchemy import Row, exists, select
+from sqlalchemy import Row, select
 
 from lookalike.services.blobs import original_key, thumbnail_key
-from lookalike.services.consistency.reading import IdSet, pages, sliced
+from lookalike.services.consistency.reading import IdSet, has_entry, pages, sliced
 from lookalike.services.consistency.report import Difference, Kind
 from lookalike.services.consistency.stored import StoredFiles
 from lookalike.services.db import Database
-from lookalike.services.models import Entry, OutboxItem, Picture, State
+from lookalike.services.models import OutboxItem, Picture, State
 from lookalike.services.ports import BlobStore
 
 ORIGINALS, THUMBNAILS = "originals/", "thumbnails/"
 SHA256 = re.compile(r"[0-9a-f]{64}")
-INDEXED = exists().where(Entry.picture_id == Picture.id, Entry.state == State.INDEXED)
+INDEXED = has_entry(State.INDEXED).label("indexed")
 
 
 class Files:
@@ -64,7 +64,7 @@ class Files:
             case Kind.SIZE_WRONG:
                 return self._stored.size_of_sound(row.sha256) not in {None, row.bytes}
             case _:
-                return row.indexed and not self._stored.has_thumbnail(row.sha256)
+                return bool(row.indexed) and not self._stored.has_thumbnail(row.sha256)
 
     def _hashed(self, folder: str, key_of: Callable[[str], str]) -> Iterator[tuple[str, int]]:
         """Hash and size of the files under names that only Lookalike gives.
@@ -106,7 +106,7 @@ class Files:
                 yield Difference(Kind.SIZE_WRONG, str(picture_id))
 
     def _missing(self, originals: IdSet, thumbnails: IdSet) -> Iterator[Difference]:
-        query = select(Picture.id, Picture.sha256, INDEXED.label("indexed"))
+        query = select(Picture.id, Picture.sha256, INDEXED)
         for rows in pages(self._db, query, Picture.id):
             hashes = [bytes.fromhex(row.sha256) for row in rows]
             lacks = zip(rows, originals.lacks(hashes), thumbnails.lacks(hashes), strict=True)
@@ -117,7 +117,7 @@ class Files:
                     yield Difference(Kind.THUMBNAIL_MISSING, str(row.id))
 
     def _rows(self, ids: Iterable[str | UUID]) -> Sequence[Row[UUID, str, int, bool]]:
-        query = select(Picture.id, Picture.sha256, Picture.bytes, INDEXED.label("indexed"))
+        query = select(Picture.id, Picture.sha256, Picture.bytes, INDEXED)
         with self._db.read() as session:
             return session.execute(query.where(Picture.id.in_([_uuid(one) for one in ids]))).all()
 

@@ -7,10 +7,11 @@ from itertools import islice
 from typing import Any, TypeVar
 
 import numpy as np
-from sqlalchemy import ColumnElement, Row, Select
+from sqlalchemy import ColumnElement, Row, Select, case, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from lookalike.services.db import Database
+from lookalike.services.models import Entry, Picture, State
 
 SLICE = 500
 """Rows, files or points that are held at once. SQLite takes 32,766 values in one statement."""
@@ -41,6 +42,16 @@ def pages(
             return
         yield rows
         after = key > rows[-1][0]
+
+
+def has_entry(state: State) -> ColumnElement[bool]:
+    """Whether a picture has an entry in this state, as a condition or column of `Picture`.
+
+    Not `EXISTS (... AND state = ?)`: SQLite would walk through all entries in that state for
+    each picture, since it takes the index on states for as good as the primary key.
+    """
+    is_there = func.max(case((Entry.state == state, 1), else_=0))
+    return select(is_there).where(Entry.picture_id == Picture.id).scalar_subquery() == 1
 
 
 class IdSet:

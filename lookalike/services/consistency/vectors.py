@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import ColumnElement, Exists, exists, func, select
 from sqlalchemy.orm import Session
 
 from lookalike.services.consistency.reading import IdSet, pages
@@ -46,8 +45,7 @@ class Vectors:
         for part in self._collection.scan():
             points.add(one.id.bytes for one in part)
             yield from self._misfits(part)
-        indexed = select(Entry.picture_id).where(*self._indexed())
-        for rows in pages(self._db, indexed, Entry.picture_id):
+        for rows in pages(self._db, select(Picture.id).where(self._indexed()), Picture.id):
             lacks = points.lacks([picture_id.bytes for (picture_id,) in rows])
             for (picture_id,), gone in zip(rows, lacks, strict=True):
                 if gone:
@@ -64,8 +62,8 @@ class Vectors:
                     query = select(Picture.id).where(~self._entered(), Picture.id.in_(ids))
                     return set(session.scalars(query))
                 case Kind.VECTOR_MISSING:
-                    query = select(Entry.picture_id).where(*self._indexed())
-                    return set(session.scalars(query.where(Entry.picture_id.in_(ids)))) - there
+                    query = select(Picture.id).where(self._indexed(), Picture.id.in_(ids))
+                    return set(session.scalars(query)) - there
                 case _:
                     return set(there) - _known(session, there)
 
@@ -81,10 +79,13 @@ class Vectors:
     def _difference(self, kind: Kind, picture_id: UUID) -> Difference:
         return Difference(kind, str(picture_id), self._index.id)
 
-    def _indexed(self) -> tuple[Any, ...]:
-        return Entry.index_id == self._index.id, Entry.state == State.INDEXED
+    # Conditions on pictures, which both databases answer by the entries' primary key. A page of
+    # entries by index and state would have to be sorted anew each time.
 
-    def _entered(self) -> Any:
+    def _indexed(self) -> ColumnElement[bool]:
+        return self._entered().where(Entry.state == State.INDEXED)
+
+    def _entered(self) -> Exists:
         return exists().where(Entry.picture_id == Picture.id, Entry.index_id == self._index.id)
 
     def _misfits(self, part: Sequence[StoredPayload]) -> Iterator[Difference]:
