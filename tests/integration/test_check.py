@@ -33,9 +33,12 @@ QUERIES = 200
 Damage = set[tuple[Kind, str]]
 
 
+pytestmark = pytest.mark.both_databases
+
+
 @pytest.fixture
-def edge(tmp_path: Path) -> Iterator[EdgePlatform]:
-    with edge_platform(tmp_path / "data") as made:
+def edge(tmp_path: Path, database_url: str) -> Iterator[EdgePlatform]:
+    with edge_platform(tmp_path / "data", database_url=database_url) as made:
         yield made
 
 
