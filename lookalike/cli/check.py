@@ -14,7 +14,6 @@ from lookalike.cli.connection import connect, running_url
 from lookalike.cli.options import data_option, json_option, url_option
 from lookalike.cli.output import print_json, print_table
 from lookalike.services.errors import UnavailableError
-from lookalike.services.logs import configure_logs
 from lookalike.services.settings import Settings, read_settings
 
 SHOWN_IDS = 3
@@ -42,7 +41,6 @@ def check(repair: bool, deep: bool, data: Path | None, url: str | None, as_json:
     differences remain.
     """
     settings = read_settings(data_dir=data)
-    configure_logs(settings.log_level, settings.log_format)
     alone = _is_alone(settings, url)
     asked = {"repair": repair, "deep": deep} | ({"patience": 0} if alone else {})
     worker = repair and (settings.data_dir / "lookalike.db").exists()

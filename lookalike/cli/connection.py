@@ -11,6 +11,7 @@ from flask import Flask
 from lookalike.cli.client import TIMEOUT, Client
 from lookalike.cli.embedded import embedded, server_platform
 from lookalike.services.errors import NotFoundError
+from lookalike.services.logs import configure_logs
 from lookalike.services.ownership import owner_of
 from lookalike.services.settings import Settings
 from lookalike.web.app import create_app
@@ -27,6 +28,7 @@ def connect(
     `worker` says whether pictures have to be indexed, if it is opened here. Raises BusyError
     when another command holds the folder, NotFoundError when there is nothing to read in it.
     """
+    configure_logs(settings.log_level, settings.log_format)
     url = url or running_url(settings)
     if url is not None:
         with httpx.Client(base_url=url, timeout=TIMEOUT, trust_env=False) as http:

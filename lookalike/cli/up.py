@@ -67,9 +67,11 @@ def _running(settings: Settings) -> Iterator[tuple[Flask, Callable[[str], None]]
     """The web app, and whom to tell where it answers. With servers, workers run elsewhere."""
     if settings.is_embedded:
         with embedded(settings, "lookalike up", worker=True) as running:
+            running.platform.warm()
             yield running.web, running.ownership.announce
     else:
         with server_platform(settings) as platform:
+            platform.warm()
             yield create_app(platform), lambda _url: None
 
 

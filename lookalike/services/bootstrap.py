@@ -70,6 +70,10 @@ class Platform:
     restore: Restore
     _parts: Parts
 
+    def warm(self) -> None:
+        """Start what the first picture would otherwise wait for; returns at once."""
+        self._parts.decoder.warm()
+
     def close(self) -> None:
         """Release files, threads and connections."""
         self.staging.close()
@@ -95,6 +99,8 @@ def embedders_of(settings: Settings) -> Embedders:
         forward_batch=settings.forward_batch,
         cache_dir=settings.cache_dir or settings.data_dir / "cache",
         device=settings.device,
+        weights=settings.weights,
+        weights_url=settings.weights_url,
     )
 
 

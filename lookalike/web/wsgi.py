@@ -17,4 +17,6 @@ configure_logs(settings.log_level, settings.log_format)
 platform = bootstrap(settings)
 atexit.register(platform.close)
 
+platform.warm()
+
 app = create_app(platform)

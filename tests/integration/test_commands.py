@@ -119,3 +119,10 @@ def test_help_teaches(name: str) -> None:
     shown = run(*([name] if name else []), "--help")
     assert shown.returncode == 0
     assert len(shown.stdout.splitlines()) > 5
+
+
+def test_logs_stay_out_of_what_commands_answer(data: Path, folder: Path):
+    done = run("import", folder, "--data", data)
+    assert "12 indexed" in done.stdout
+    assert "event" not in done.stdout + done.stderr
+    assert "[info" not in done.stdout + done.stderr
