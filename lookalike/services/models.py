@@ -50,6 +50,24 @@ class IndexState(StrEnum):
     FAILED = "failed"
 
 
+class ImportState(StrEnum):
+    """Where an import is in its life.
+
+    QUEUED until a worker takes it up. REHEARSING reads everything and stores no picture. RUNNING
+    until all its pictures are indexed or failed. UNDOING takes away what it alone brought in.
+    """
+
+    QUEUED = "queued"
+    REHEARSING = "rehearsing"
+    RUNNING = "running"
+    PAUSED = "paused"
+    CANCELLED = "cancelled"
+    DONE = "done"
+    FAILED = "failed"
+    UNDOING = "undoing"
+    UNDONE = "undone"
+
+
 class UtcDateTime(TypeDecorator[datetime]):
     """A moment in UTC, aware on both sides. SQLite would hand back naive times."""
 
@@ -90,6 +108,7 @@ class Base(DeclarativeBase):
     )
     type_annotation_map: ClassVar = {
         dict[str, Any]: JSON().with_variant(JSONB(), "postgresql"),
+        list[str]: JSON().with_variant(JSONB(), "postgresql"),
         datetime: UtcDateTime(),
         UUID: Uuid(),
     }
@@ -110,6 +129,7 @@ class Picture(Base):
     `width` and `height` are upright pixels. `revision` grows with each change of what filters
     see (title aside), so that a writer of payloads can tell that it was overtaken. `dhash` and
     `phash` are 64-bit fingerprints as 16 hex digits, None until the picture was decoded.
+    `uploaded` says that somebody sent it by itself, so that no import may take it away again.
     """
 
     __tablename__ = "pictures"
@@ -130,6 +150,7 @@ class Picture(Base):
     revision: Mapped[int] = mapped_column(default=1)
     dhash: Mapped[str | None] = mapped_column(String(16))
     phash: Mapped[str | None] = mapped_column(String(16))
+    uploaded: Mapped[bool] = mapped_column(default=True)
 
     tag_rows: Mapped[list[PictureTag]] = relationship(
         lazy="selectin", cascade="all, delete-orphan", order_by="PictureTag.tag"
@@ -207,3 +228,89 @@ class OutboxItem(Base):
     picture_id: Mapped[UUID] = mapped_column(primary_key=True)
     sha256: Mapped[str] = mapped_column(String(64))
     added_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Import(Base):
+    """One bulk import: where its pictures come from, how far it is, and what became of them.
+
+    `kind` and `spec` say what to read, `file_key` is the blob of what was uploaded to read from.
+    Items before `position` have been dealt with; `total` is None while nobody knows how many
+    there are. Each item counts once, as `new`, `duplicate` or `failed`; `bytes` are those of the
+    new ones. A worker that has it in hand holds a lease until `leased_until`, known by `ticket`.
+    `rate` is items a second of late, as of `rated_at`, when `rated_settled` were settled.
+    `rehearsal` is what the rehearsal foretold; `rehearsed` holds its sums while it goes on.
+    """
+
+    __tablename__ = "imports"
+    __table_args__ = (SqlIndex("ix_imports_state", "state"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    kind: Mapped[str] = mapped_column(String(20))
+    spec: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    name: Mapped[str] = mapped_column(Text)
+    file_key: Mapped[str | None] = mapped_column(String(100))
+    library: Mapped[str] = mapped_column(ForeignKey("libraries.name"))
+    tags: Mapped[list[str]] = mapped_column(default=list)
+    dry_run: Mapped[bool] = mapped_column(default=False)
+    state: Mapped[ImportState] = mapped_column(String(20), default=ImportState.QUEUED)
+    code: Mapped[str | None] = mapped_column(String(40))
+    message: Mapped[str | None] = mapped_column(Text)
+    position: Mapped[int] = mapped_column(default=0)
+    exhausted: Mapped[bool] = mapped_column(default=False)
+    total: Mapped[int | None]
+    new: Mapped[int] = mapped_column(default=0)
+    duplicate: Mapped[int] = mapped_column(default=0)
+    failed: Mapped[int] = mapped_column(default=0)
+    bytes: Mapped[int] = mapped_column(BigInteger, default=0)
+    rate: Mapped[float | None]
+    rated_at: Mapped[datetime | None]
+    rated_settled: Mapped[int] = mapped_column(default=0)
+    rehearsed: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    rehearsal: Mapped[dict[str, Any] | None]
+    ticket: Mapped[UUID | None]
+    leased_until: Mapped[datetime | None]
+    added_at: Mapped[datetime] = mapped_column(default=now)
+    started_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
+
+
+class ImportedPicture(Base):
+    """One picture of one import; `position` is that of the first item with these bytes.
+
+    `brought` says that it was new to the library. In a rehearsal `picture_id` is None: the row
+    then only remembers that these bytes were seen.
+    """
+
+    __tablename__ = "imported_pictures"
+
+    import_id: Mapped[UUID] = mapped_column(
+        ForeignKey("imports.id", ondelete="CASCADE"), primary_key=True
+    )
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    picture_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("pictures.id", ondelete="CASCADE"), index=True
+    )
+    position: Mapped[int]
+    name: Mapped[str] = mapped_column(Text)
+    brought: Mapped[bool]
+
+
+class ImportFailure(Base):
+    """An item of an import that did not become searchable, and why.
+
+    `picture_id` names the picture when it was stored and only then failed. `retry` says that it
+    is to be tried again.
+    """
+
+    __tablename__ = "import_failures"
+
+    import_id: Mapped[UUID] = mapped_column(
+        ForeignKey("imports.id", ondelete="CASCADE"), primary_key=True
+    )
+    position: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    code: Mapped[str] = mapped_column(String(40))
+    message: Mapped[str] = mapped_column(Text)
+    picture_id: Mapped[UUID | None]
+    retry: Mapped[bool] = mapped_column(default=False)
