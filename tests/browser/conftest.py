@@ -43,7 +43,7 @@ HERE = Path(__file__).parent
 PICTURES = 48
 SHAPES = {"landscape": (320, 240), "portrait": (240, 320), "square": (256, 256)}
 WIDE = {"width": 1280, "height": 900}
-PATIENCE = 20_000  # milliseconds; the machine may be busy with other tests
+PATIENCE = 60_000  # milliseconds; the machine may be busy with other tests
 NARROW = {"width": 360, "height": 740}
 
 
