@@ -60,8 +60,8 @@ def _report(file: Path, done: BackedUp) -> None:
     click.echo(f"{file}: {done.pictures} pictures{with_vectors}, {size:.1f} MB.")
     if done.lost:
         click.echo(
-            f"{len(done.lost)} pictures are not in it, because their originals are missing or "
-            "damaged. `lookalike check --deep` tells more; upload them again.",
+            f"Not in it, because the original is missing or damaged: {len(done.lost)}. "
+            "`lookalike check --deep` tells more. Upload them again:",
             err=True,
         )
     for picture_id in done.lost[:SHOWN_LOST]:

@@ -86,10 +86,12 @@ def _show(report: dict[str, Any], *, queued: bool) -> None:
     print_table(("difference", "found", "repaired"), (tuple(map(str, row)) for row in counted))
     for kind, group in groups.items():
         click.echo(f"\n{kind}: {group[0]['message']}")
-        for one in group[:SHOWN_IDS]:
-            click.echo(f"  {one['id']}")
-        if len(group) > SHOWN_IDS:
-            click.echo(f"  and {len(group) - SHOWN_IDS} more")
+        # What is repaired nobody has to look at any more, unless all is.
+        ids = [one["id"] for one in group if not _is_repaired(one)] or [one["id"] for one in group]
+        for one in ids[:SHOWN_IDS]:
+            click.echo(f"  {one}")
+        if len(ids) > SHOWN_IDS:
+            click.echo(f"  and {len(ids) - SHOWN_IDS} more")
     click.echo(f"\n{_advice(report, queued=queued)}")
 
 

@@ -46,7 +46,8 @@ LOST = "It cannot be mended from here: upload the picture again. Its vector stil
 UNMENDED: Mapping[Kind, str] = {
     Kind.BLOB_MISSING: LOST,
     Kind.BLOB_DAMAGED: LOST,
-    Kind.THUMBNAIL_MISSING: "It could not be made from the original: upload the picture again.",
+    Kind.THUMBNAIL_MISSING: "It cannot be made from the original: upload the picture again, "
+    "then repair again.",
     Kind.LEFTOVER_COLLECTION: "It was left alone, because another Lookalike may use the same "
     "Qdrant server. If none does, delete it there.",
 }
