@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from lookalike.services.logs import configure_logs
 from tests.cluster import Servers
 from tests.servers.databases import Emptied
 
@@ -44,3 +45,9 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     started = Servers(tmp_path_factory.mktemp("servers"))
     yield started
     started.stop()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _quiet_logs() -> None:
+    """Only what goes wrong; a failing test would drown in the rest."""
+    configure_logs("warning")

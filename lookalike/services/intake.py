@@ -140,11 +140,11 @@ class Intake:
 
 
 def _known(session: Session, library: str, sound: Sequence[_Sound]) -> dict[str, UUID]:
-    """Ids, by hash, of those pictures that the library has already."""
+    """Ids, by hash, of those pictures that the library has, held until this write ends."""
     query = select(Picture.sha256, Picture.id).where(
         Picture.library == library, Picture.sha256.in_([item.sha256 for item in sound])
     )
-    return dict(session.execute(query).all())
+    return dict(session.execute(query.order_by(Picture.id).with_for_update()).all())
 
 
 def _insert(
