@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import PurePosixPath
+from typing import TypeAlias
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from lookalike.services.blobs import original_key
@@ -32,10 +33,11 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file that somebody offers, and what they call it."""
+    """A file that somebody offers, what they call it, and what they say about it alone."""
 
     filename: str
     staged: Staged
+    labels: Labels | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,10 @@ class _Sound:
         return self.upload.staged.sha256
 
 
+Ledger: TypeAlias = Callable[[Session, Sequence[Accepted | Rejected]], None]
+"""What an import writes about its pictures, in the transaction that stores them."""
+
+
 class Intake:
     """Accepts pictures. When `add` returns, what it accepted survives any crash."""
 
@@ -84,10 +90,12 @@ class Intake:
         library: str,
         labels: Labels,
         queue: Queue = Queue.INTERACTIVE,
+        ledger: Ledger | None = None,
     ) -> list[Accepted | Rejected]:
         """Take each upload or refuse it, answering in their order. One bad file stops no other.
 
-        `queue` says whether somebody waits for them or they are part of something large.
+        `queue` says whether somebody waits for them or they are part of something large. With a
+        `ledger`, which is always written, they belong to an import; without, to themselves.
         Raises NotFoundError for an unknown library, UnavailableError when nothing can be stored.
         """
         with self._db.read() as session:
@@ -96,8 +104,9 @@ class Intake:
         sound = [item for item in checked if isinstance(item, _Sound)]
         for item in sound:
             self._store(item)
-        accepted = iter(self._record(sound, library, labels, queue) if sound else ())
-        return [next(accepted) if isinstance(item, _Sound) else item for item in checked]
+        if not sound and ledger is None:
+            return [item for item in checked if isinstance(item, Rejected)]
+        return self._record(checked, sound, library, labels, queue, ledger)
 
     def _check(self, upload: Upload) -> _Sound | Rejected:
         try:
@@ -111,16 +120,33 @@ class Intake:
         self._blobs.put(original_key(staged.sha256), staged.path)
 
     def _record(
-        self, sound: Sequence[_Sound], library: str, labels: Labels, queue: Queue
-    ) -> list[Accepted]:
+        self,
+        checked: Sequence[_Sound | Rejected],
+        sound: Sequence[_Sound],
+        library: str,
+        labels: Labels,
+        queue: Queue,
+        ledger: Ledger | None,
+    ) -> list[Accepted | Rejected]:
         reach("before_commit")
         with self._db.write() as session:
             require_library(session, library)
             lock(session, *(item.sha256 for item in sound))
             known = _known(session, library, sound)
-            pictures = known | _insert(session, library, labels, sound, known)
+            fresh = _insert(session, library, labels, sound, known)
+            pictures = known | fresh
+            _attribute(session, known.values(), fresh.values(), uploaded=ledger is None)
             states = _enter(session, list(pictures.values()), queue)
-        accepted = _accepted(sound, pictures, states, set(known))
+            accepted = _accepted(sound, pictures, states, set(known))
+            outcomes = _merged(checked, accepted)
+            if ledger is not None:
+                ledger(session, outcomes)
+        self._after_commit(sound, accepted, queue)
+        return outcomes
+
+    def _after_commit(
+        self, sound: Sequence[_Sound], accepted: Sequence[Accepted], queue: Queue
+    ) -> None:
         for item in sound:
             # A removal of the same bytes may have taken the blob just before our rows were
             # there to protect it.
@@ -129,7 +155,6 @@ class Intake:
             log.info("accepted", picture_id=str(one.id), duplicate=one.duplicate)
         reach("before_publish")
         self._enqueue(_unique(one.id for one in accepted if one.state == State.PENDING), queue)
-        return accepted
 
     def _enqueue(self, ids: list[UUID], queue: Queue) -> None:
         try:
@@ -160,6 +185,18 @@ def _insert(
     return {sha256: picture.id for sha256, picture in new.items()}
 
 
+def _attribute(
+    session: Session, known: Iterable[UUID], fresh: Iterable[UUID], *, uploaded: bool
+) -> None:
+    """Note whether the pictures came by themselves or in an import.
+
+    New pictures count as uploaded; one that was uploaded by itself once stays so.
+    """
+    ids = list(known if uploaded else fresh)
+    if ids:
+        session.execute(update(Picture).where(Picture.id.in_(ids)).values(uploaded=uploaded))
+
+
 def _enter(session: Session, picture_ids: Sequence[UUID], queue: Queue) -> dict[UUID, State]:
     """Give each picture an entry in each index; one that failed is tried again.
 
@@ -181,6 +218,14 @@ def _enter(session: Session, picture_ids: Sequence[UUID], queue: Queue) -> dict[
     return states
 
 
+def _merged(
+    checked: Sequence[_Sound | Rejected], accepted: Iterable[Accepted]
+) -> list[Accepted | Rejected]:
+    """The outcomes in the order of the uploads."""
+    left = iter(accepted)
+    return [next(left) if isinstance(item, _Sound) else item for item in checked]
+
+
 def _accepted(
     sound: Sequence[_Sound],
     pictures: Mapping[str, UUID],
@@ -199,6 +244,7 @@ def _accepted(
 
 def _new_picture(item: _Sound, library: str, labels: Labels) -> Picture:
     staged, info = item.upload.staged, item.info
+    labels = item.upload.labels or labels
     return Picture(
         id=new_id(),
         library=library,

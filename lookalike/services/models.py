@@ -236,7 +236,8 @@ class Import(Base):
     `kind` and `spec` say what to read, `file_key` is the blob of what was uploaded to read from.
     Items before `position` have been dealt with; `total` is None while nobody knows how many
     there are. Each item counts once, as `new`, `duplicate` or `failed`; `bytes` are those of the
-    new ones. A worker that has it in hand holds a lease until `leased_until`, known by `ticket`.
+    pictures that it stored, `removed` those that its undoing took away. `ticket` names the task
+    that may go on with it; a worker that has it in hand holds a lease until `leased_until`.
     `rate` is items a second of late, as of `rated_at`, when `rated_settled` were settled.
     `rehearsal` is what the rehearsal foretold; `rehearsed` holds its sums while it goes on.
     """
@@ -262,6 +263,7 @@ class Import(Base):
     duplicate: Mapped[int] = mapped_column(default=0)
     failed: Mapped[int] = mapped_column(default=0)
     bytes: Mapped[int] = mapped_column(BigInteger, default=0)
+    removed: Mapped[int] = mapped_column(default=0)
     rate: Mapped[float | None]
     rated_at: Mapped[datetime | None]
     rated_settled: Mapped[int] = mapped_column(default=0)

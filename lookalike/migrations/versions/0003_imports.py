@@ -74,6 +74,7 @@ def _imports() -> None:
         sa.Column("duplicate", sa.Integer(), nullable=False),
         sa.Column("failed", sa.Integer(), nullable=False),
         sa.Column("bytes", sa.BigInteger(), nullable=False),
+        sa.Column("removed", sa.Integer(), nullable=False),
         sa.Column("rate", sa.Double(), nullable=True),
         sa.Column("rated_at", MOMENT, nullable=True),
         sa.Column("rated_settled", sa.Integer(), nullable=False),
