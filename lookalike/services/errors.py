@@ -100,6 +100,88 @@ class TooMuchMemoryError(PictureError):
     code = "too_much_memory"
 
 
+class SourceItemError(PictureError):
+    """One item of an import cannot be had from its source. Only that item is concerned."""
+
+
+class UnsafeNameError(SourceItemError):
+    """A name that leads out of its place, hides what it is, or is far too long."""
+
+    code = "unsafe_name"
+
+
+class NotAFileError(SourceItemError):
+    """A link, a device, a pipe or another thing that is not a plain file."""
+
+    code = "not_a_file"
+
+
+class NestedArchiveError(SourceItemError):
+    """An archive inside the archive, or among the files."""
+
+    code = "nested_archive"
+
+
+class EncryptedError(SourceItemError):
+    """The entry of the archive needs a password."""
+
+    code = "encrypted"
+
+
+class DamagedEntryError(SourceItemError):
+    """The entry of the archive is not what the archive says of it, or cannot be unpacked."""
+
+    code = "damaged_entry"
+
+
+class RatioTooHighError(SourceItemError):
+    """Unpacking makes far more bytes than pictures ever do."""
+
+    code = "ratio_too_high"
+
+
+class DuplicateNameError(SourceItemError):
+    """An earlier item of the same source has the same name."""
+
+    code = "duplicate_name"
+
+
+class MissingFileError(SourceItemError):
+    """The file that is named is not there, or may not be read."""
+
+    code = "missing_file"
+
+
+class BadRowError(SourceItemError):
+    """A line of a manifest or list that cannot be understood."""
+
+    code = "bad_row"
+
+
+class BlockedAddressError(SourceItemError):
+    """The URL leads to an address that is not public."""
+
+    code = "blocked_address"
+
+
+class FetchFailedError(SourceItemError):
+    """The server behind the URL did not give the file."""
+
+    code = "fetch_failed"
+
+
+class FetchTimeoutError(SourceItemError):
+    """The server behind the URL took too long."""
+
+    code = "fetch_timeout"
+
+
+class SourceError(LookalikeError):
+    """The source of an import as a whole cannot be read."""
+
+    code = "bad_source"
+
+
 class NotFoundError(LookalikeError):
     """Nothing of that name or id exists."""
 

@@ -1,0 +1,59 @@
+"""What sources need of the outside world, as small protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Protocol
+
+from lookalike.services.ports import Blob
+from lookalike.services.sources.records import Sink
+
+
+class Fetcher(Protocol):
+    """Gets what URLs of strangers lead to. Safe to use from several threads."""
+
+    def fetch(self, url: str, sink: Sink) -> None:
+        """Write what `url` leads to into `sink`, from a public address alone.
+
+        Raises PictureError: `blocked_address`, `fetch_failed`, `fetch_timeout`, `too_large`,
+        `ratio_too_high`. Part of the bytes may have been written by then.
+        """
+        ...
+
+
+class TableReader(Protocol):
+    """Reads Parquet tables."""
+
+    def rows(self, file: BinaryIO) -> Iterator[Mapping[str, Any]]:
+        """Every row by column, in order, in bounded memory. Raises SourceError."""
+        ...
+
+    def columns(self, file: BinaryIO) -> list[str]:
+        """Names of the columns. Raises SourceError."""
+        ...
+
+    def count(self, file: BinaryIO) -> int:
+        """How many rows there are. Raises SourceError."""
+        ...
+
+
+class Bucket(Protocol):
+    """A bucket, or a folder of one, to read from; every BlobStore is one."""
+
+    def list(self, prefix: str) -> Iterator[Blob]:
+        """Every file below, in the order of keys. Raises UnavailableError."""
+        ...
+
+    def open(self, key: str) -> BinaryIO:
+        """Open for reading. Raises BlobMissingError, UnavailableError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What stands behind the ports. `bucket` opens the bucket of an `s3://bucket/prefix` URL."""
+
+    fetch: Fetcher
+    tables: TableReader
+    bucket: Callable[[str], Bucket]
