@@ -101,7 +101,9 @@ class Leases:
 def _pending(index_id: UUID, picture_ids: Sequence[UUID]) -> tuple[ColumnElement[bool], ...]:
     return (
         Entry.index_id == index_id,
-        Entry.state == State.PENDING,
+        # As an expression: by the plain column SQLite would walk through everything that is
+        # pending, for every batch, as it takes that index for better than the primary key.
+        Entry.state.concat("") == State.PENDING,
         Entry.picture_id.in_(picture_ids),
     )
 

@@ -126,7 +126,8 @@ def _translated() -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StorageFullError(
-                "The disk is full, so nothing was stored. Free some space and try again."
+                f"The disk is full ({error.strerror}), so nothing was stored. Free some space and "
+                "try again."
             ) from error
         raise UnavailableError(
             f"The picture store cannot be used ({error.strerror}). "

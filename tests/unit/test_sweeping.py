@@ -1,0 +1,113 @@
+"""Sweeps: what was lost is queued again, what waits its turn is not."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from sqlalchemy import update
+
+from lookalike.services.models import Entry, State, now
+from lookalike.services.records import Queue
+from tests.platforms import OUTAGE, World, small
+
+pytestmark = pytest.mark.both_databases
+
+LONG = timedelta(minutes=5)
+
+
+@pytest.fixture
+def ids(world: World) -> list[UUID]:
+    return world.add(*(small(seed) for seed in range(3)))
+
+
+def change(world: World, ids: list[UUID], **values: object) -> None:
+    with world.db.write() as session:
+        session.execute(update(Entry).where(Entry.picture_id.in_(ids)).values(**values))
+
+
+def sweep(world: World) -> int:
+    return world.platform.sweeping.run()
+
+
+def test_what_was_just_queued_is_left_alone(world: World, ids: list[UUID]):
+    world.queue.batches.clear()
+    assert sweep(world) == 0
+
+
+def test_what_an_empty_queue_has_forgotten_is_queued_again_once(world: World, ids: list[UUID]):
+    world.queue.batches.clear()
+    change(world, ids, queued_at=now() - LONG)
+    assert sweep(world) == 3
+    assert sorted(world.queue.batches[0]) == ids
+    world.queue.batches.clear()
+    assert sweep(world) == 0
+
+
+def test_what_waits_its_turn_in_a_long_queue_is_not_queued_twice(world: World, ids: list[UUID]):
+    change(world, ids, queued_at=now() - LONG)
+    assert sweep(world) == 0
+    assert len(world.queue.batches) == 1
+
+
+def test_after_an_hour_even_a_long_queue_is_not_trusted(world: World, ids: list[UUID]):
+    change(world, ids, queued_at=now() - timedelta(hours=2))
+    assert sweep(world) == 3
+
+
+def test_what_a_dead_worker_had_in_hand_is_queued_at_once(world: World, ids: list[UUID]):
+    change(world, ids[:1], leased_until=now() - timedelta(seconds=1))
+    change(world, ids[1:], leased_until=now() + LONG)
+    assert sweep(world) == 1
+    assert world.queue.batches[-1] == ids[:1]
+
+
+def test_each_goes_to_the_queue_it_came_from(world: World):
+    one = world.add(small(1))
+    many = world.add(small(2), small(3))
+    change(world, many, queue=Queue.BULK)
+    world.queue.batches.clear()
+    change(world, [*one, *many], queued_at=now() - LONG)
+    world.queue.queues.clear()
+    assert sweep(world) == 3
+    batches = zip(world.queue.queues, world.queue.batches, strict=True)
+    assert {queue: sorted(batch) for queue, batch in batches} == {
+        Queue.INTERACTIVE: one,
+        Queue.BULK: many,
+    }
+
+
+def test_a_first_process_takes_over_whatever_was_in_hand(world: World, ids: list[UUID]):
+    change(world, ids, leased_until=now() + LONG)
+    world.queue.batches.clear()
+    assert world.platform.sweeping.start_alone() == 3
+    world.work()
+    assert {world.state(one) for one in ids} == {State.INDEXED}
+
+
+def test_vectors_that_are_gone_are_made_again(world: World, ids: list[UUID]):
+    world.work()
+    world.vectors.delete(ids)
+    assert sweep(world) == 3
+    assert {world.state(one) for one in ids} == {State.PENDING}
+    world.work()
+    assert world.vectors.count() == 3
+
+
+def test_vectors_that_are_down_hold_up_nothing_else(world: World, ids: list[UUID]):
+    world.queue.batches.clear()
+    change(world, ids, queued_at=now() - LONG)
+    world.vectors.failure = OUTAGE
+    assert sweep(world) == 3
+
+
+def test_a_removal_that_was_not_settled_is_settled(world: World, ids: list[UUID]):
+    world.work()
+    world.vectors.failure = OUTAGE
+    with pytest.raises(type(OUTAGE)):
+        world.platform.pictures.remove(ids[0])
+    world.vectors.failure = None
+    sweep(world)
+    assert not world.has_point(ids[0])
+    assert len(world.blob_names()) == 4
