@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -57,3 +57,7 @@ class FakeEmbedders:
         if name not in self._embedders:
             raise NotFoundError(f"There is no model {name!r}.", model=name)
         return self._embedders[name]
+
+    def pull(self, name: str, progress: Callable[[int, int | None], None]) -> None:
+        """As `ports.Embedders.pull` promises: all are here."""
+        self.get(name)

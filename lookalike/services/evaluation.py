@@ -150,7 +150,7 @@ def _embedded(
 def _prepared(limits: Limits, recipe: Recipe, file: _File) -> tuple[_File, Pixels | Failure]:
     try:
         with file.path.open("rb") as stream:
-            return file, prepare(decode(stream, limits, recipe.size), recipe)
+            return file, prepare(decode(stream, limits, recipe.size, recipe.shorter), recipe)
     except LookalikeError as error:
         return file, Failure(file.name, error.code, error.message)
     except OSError as error:

@@ -6,7 +6,7 @@ library's errors: whatever goes wrong with the part itself is raised as `Unavail
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -96,6 +96,16 @@ class Embedders(Protocol):
         """The one embedder for `name`, the same object each time; loads nothing.
 
         Raises NotFoundError for an unknown name, UnavailableError where weights are missing.
+        """
+        ...
+
+    def pull(self, name: str, progress: Callable[[int, int | None], None]) -> None:
+        """Fetch the weights of `name`; nothing happens if they are here.
+
+        `progress` is called with the bytes that are here and the bytes of the whole (None where
+        nobody knows). Interrupted, the next call goes on. Raises NotFoundError for an unknown
+        name, BusyError while another process fetches them, UnavailableError where they cannot be
+        had.
         """
         ...
 

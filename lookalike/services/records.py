@@ -44,9 +44,15 @@ class Queue(StrEnum):
 
 
 class Fit(StrEnum):
-    """How a picture of any shape becomes the square that a network wants."""
+    """How a picture of any shape becomes the square that a network wants.
+
+    LETTERBOX: whole, with bars at two sides. CENTER_CROP: its shorter side is scaled to
+    `Recipe.shorter`, and the middle is cut out. STRETCH: whole, without keeping its shape.
+    """
 
     LETTERBOX = "letterbox"
+    CENTER_CROP = "center crop"
+    STRETCH = "stretch"
 
 
 class Weights(StrEnum):
@@ -78,7 +84,9 @@ class Recipe:
 
     `size` is the side of the square input in pixels. `mean` and `deviation` are per RGB channel
     on a 0..1 scale and are applied by the embedder, so that prepared pictures stay uint8.
-    `padding` is the RGB colour of letterbox bars.
+    `padding` is the RGB colour of letterbox bars. `shorter` is the length that the shorter side
+    has before a centre crop, in pixels, at least `size`; 0 for the other fits. `pool` says how
+    what the network sees all over the picture becomes one vector; empty for not at all.
     """
 
     size: int
@@ -87,9 +95,11 @@ class Recipe:
     padding: tuple[int, int, int]
     fit: Fit = Fit.LETTERBOX
     pool: str = "average"
+    shorter: int = 0
 
     def __str__(self) -> str:
-        return f"{self.fit} {self.size}, {self.pool} pool"
+        size = f"{self.shorter} to {self.size}" if self.shorter else str(self.size)
+        return f"{self.fit} {size}" + (f", {self.pool} pool" if self.pool else "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from lookalike.services.adapters.embedding import baselines
 from lookalike.services.adapters.embedding.efficientnet import MODELS
 from lookalike.services.adapters.embedding.openvino_embedder import OpenVinoEmbedder
 from lookalike.services.adapters.embedding.registry import ModelRegistry
@@ -26,10 +27,14 @@ pytestmark = pytest.mark.xdist_group("models")
 FORWARD_BATCH = 4
 
 
-@pytest.fixture(scope="module", params=["fake", "torch on cpu", "torch on cuda", *MODELS])
+@pytest.fixture(
+    scope="module", params=["fake", *baselines.MODELS, "torch on cpu", "torch on cuda", *MODELS]
+)
 def embedder(request, models_cache, tmp_path_factory) -> Embedder:
     if request.param == "fake":
         return FakeEmbedder()
+    if request.param in baselines.MODELS:
+        return ModelRegistry("auto", FORWARD_BATCH, None).get(request.param)
     if request.param.startswith("torch"):
         device = request.param.split()[-1]
         if device == "cuda" and not torch.cuda.is_available():
@@ -93,8 +98,8 @@ def test_pictures_are_not_changed(embedder, pictures):
 
 def test_a_changed_copy_is_nearer_than_any_other_picture(embedder, pictures):
     copy = np.clip(pictures[0].astype(int) + 12, 0, 255).astype(np.uint8)
-    scores = embedder.embed([copy])[0] @ embedder.embed(pictures).T
-    assert scores.argmax() == 0
+    distances = np.linalg.norm(embedder.embed([copy]) - embedder.embed(pictures), axis=1)
+    assert distances.argmin() == 0
 
 
 def test_threads_get_their_own_rows(embedder, pictures):
@@ -130,5 +135,14 @@ def test_an_unknown_model_is_not_found(embedders):
         embedders.get("nothing")
 
 
+@pytest.mark.parametrize("name", ["fake", "pixels", "colors"])
+def test_weights_that_are_here_are_not_fetched_again(embedders, name):
+    if name in {one.definition.name for one in embedders.available()}:
+        embedders.pull(name, pytest.fail)
+    with pytest.raises(NotFoundError, match="no model 'nothing'"):
+        embedders.pull("nothing", pytest.fail)
+
+
 def cosines(left, right):
-    return (left * right).sum(axis=1)
+    lengths = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
+    return (left * right).sum(axis=1) / lengths

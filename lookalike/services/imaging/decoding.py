@@ -14,7 +14,7 @@ from lookalike.services.imaging.colours import adobe_inverted, in_srgb, opaque
 from lookalike.services.imaging.limits import Limits
 from lookalike.services.imaging.metadata import upright
 from lookalike.services.imaging.opening import Source, check_size, opened
-from lookalike.services.imaging.scaling import fit, shrunk
+from lookalike.services.imaging.scaling import covering, fit, shrunk
 from lookalike.services.imaging.structure import check_scans
 
 LARGE_PIXELS = 25_000_000
@@ -24,12 +24,15 @@ LARGE_PIXELS = 25_000_000
 _large = threading.Lock()
 
 
-def decode(file: BinaryIO, limits: Limits, longest: int | None = None) -> Image.Image:
+def decode(
+    file: BinaryIO, limits: Limits, longest: int | None = None, shorter: int = 0
+) -> Image.Image:
     """Decode the picture in `file`, which is seekable and stays open.
 
     Returns mode RGB, 8 bits, upright by EXIF, the first frame or page, transparency over white,
     without metadata. With `longest`, no side is longer than that many pixels (never enlarged),
-    and a large JPEG is decoded at a fraction of its size. Safe to call from several threads.
+    and a large JPEG is decoded at a fraction of its size; but the shorter side keeps `shorter`
+    pixels if it has them, however long the other is. Safe to call from several threads.
 
     Raises PictureError, whatever the bytes are: those of `inspect`, and CorruptError or
     TruncatedError for damage that only decoding shows. OSError only if `file` cannot be read.
@@ -40,6 +43,8 @@ def decode(file: BinaryIO, limits: Limits, longest: int | None = None) -> Image.
     data = file.read(limits.max_bytes + 1)
     with opened(io.BytesIO(data), limits) as source:
         check_scans(source.format, data)
+        if longest is not None and shorter:
+            longest = max(longest, covering(source.size, shorter))
         with _turn(source):
             return _pixels(source, limits, longest)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from PIL import Image
 
 REDUCING_GAP = 3.0
@@ -14,6 +16,11 @@ def fit(size: tuple[int, int], longest: int) -> tuple[int, int]:
     width, height = size
     scale = longest / max(size)
     return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def covering(size: tuple[int, int], shorter: int) -> int:
+    """The longest side of a picture of that shape whose shorter side is `shorter`."""
+    return math.ceil(shorter * max(size) / min(size))
 
 
 def resized(picture: Image.Image, size: tuple[int, int]) -> Image.Image:

@@ -195,6 +195,21 @@ def test_longest_bounds_both_sides_and_never_enlarges(name: str, longest: int):
     assert abs(small.width * full.height - small.height * full.width) <= max(full.size)
 
 
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        ((2000, 1000), (200, 100)),
+        ((600, 400), (150, 100)),
+        ((1000, 4000), (100, 400)),
+        ((500, 40), (500, 40)),
+    ],
+)
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_the_shorter_side_keeps_what_a_crop_needs_however_long_the_other_is(kind, size, expected):
+    data = saved(Image.new("RGB", size, "red"), kind)
+    assert decode(io.BytesIO(data), LIMITS, longest=120, shorter=100).size == expected
+
+
 def test_a_large_jpeg_in_small_looks_like_itself_in_full():
     data = picture(3, size=(2000, 1500), quality=90)
     full = decode(io.BytesIO(data), LIMITS).resize((200, 150), Image.Resampling.LANCZOS)

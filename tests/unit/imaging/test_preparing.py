@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from PIL import Image
 
 from lookalike.services.errors import InvalidRequestError
 from lookalike.services.imaging.preparing import crop, prepare
-from lookalike.services.records import Recipe
+from lookalike.services.records import Fit, Recipe
 from tests.factories import scene
 from tests.scenes import CORNERS, cornered
 
@@ -50,6 +51,40 @@ def test_bars_are_equal_on_both_sides():
     found = prepare(Image.new("RGB", (200, 100), "white"), recipe(100))
     padded = (found == PADDING).all(axis=(1, 2))
     assert padded.tolist() == [True] * 25 + [False] * 50 + [True] * 25
+
+
+@settings(deadline=None)
+@given(
+    width=st.integers(1, 3000),
+    height=st.integers(1, 3000),
+    size=st.integers(8, 300),
+    margin=st.integers(0, 40),
+)
+def test_a_centre_crop_of_any_shape_is_picture_to_its_edges(width, height, size, margin):
+    cut = replace(recipe(size), fit=Fit.CENTER_CROP, shorter=size + margin)
+    found = prepare(Image.new("RGB", (width, height), "white"), cut)
+    assert (found.shape, found.dtype) == ((size, size, 3), np.uint8)
+    assert (found == 255).all()
+
+
+def test_a_centre_crop_is_the_middle_of_the_picture_at_its_scale():
+    """400 x 200: the shorter side becomes 100, so that every second pixel counts."""
+    ramp = np.zeros((200, 400, 3), np.uint8)
+    ramp[:, :, 0] = np.arange(400) // 2
+    ramp[:, :, 1] = np.arange(200)[:, np.newaxis] // 2
+    cut = replace(recipe(60), fit=Fit.CENTER_CROP, shorter=100)
+    found = prepare(Image.fromarray(ramp), cut).astype(int)
+    assert abs(found[30, :, 0] - np.arange(70, 130)).max() <= 1
+    assert abs(found[:, 30, 1] - np.arange(20, 80)).max() <= 1
+
+
+def test_a_stretched_picture_keeps_its_corners_and_not_its_shape():
+    found = prepare(cornered((600, 100)), replace(recipe(64), fit=Fit.STRETCH))
+    assert found.shape == (64, 64, 3)
+    for (row, column), colour in zip(
+        [(4, 4), (4, -4), (-4, 4), (-4, -4)], CORNERS.values(), strict=True
+    ):
+        assert abs(found[row, column].astype(int) - colour).max() < 30
 
 
 def test_a_large_picture_is_filtered_and_not_sampled():

@@ -39,7 +39,9 @@ def prepare_for_index(
     data: bytes, limits: Limits, recipes: Sequence[Recipe], side: int
 ) -> Prepared:
     """Decode once; make the thumbnail, pixels for each recipe, and the fingerprints."""
-    image = decode(io.BytesIO(data), limits, max([side, *(recipe.size for recipe in recipes)]))
+    longest = max([side, *(recipe.size for recipe in recipes)])
+    shorter = max([0, *(recipe.shorter for recipe in recipes)])
+    image = decode(io.BytesIO(data), limits, longest, shorter)
     return Prepared(
         thumbnail(image, side),
         tuple(prepare(image, recipe) for recipe in recipes),
@@ -51,7 +53,7 @@ def prepare_for_index(
 def prepare_query(data: bytes, limits: Limits, recipe: Recipe, box: Box | None) -> Pixels:
     """Decode and prepare a picture, or the part of it that `box` marks."""
     if box is None:
-        return prepare(decode(io.BytesIO(data), limits, recipe.size), recipe)
+        return prepare(decode(io.BytesIO(data), limits, recipe.size, recipe.shorter), recipe)
     return prepare(crop(decode(io.BytesIO(data), limits), box), recipe)
 
 

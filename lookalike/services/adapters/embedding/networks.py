@@ -15,19 +15,36 @@ TorchModule: TypeAlias = Any
 
 
 @dataclass(frozen=True, slots=True)
+class Download:
+    """A file of weights on a server, named as torchvision's are: `resnet18-f37072fd.pth`."""
+
+    file: str
+    megabytes: int
+
+    @property
+    def checksum(self) -> str:
+        """What the SHA-256 of the file begins with, in hex digits."""
+        return self.file.removesuffix(".pth").rpartition("-")[2]
+
+
+@dataclass(frozen=True, slots=True)
 class Network:
     """A network that turns pictures into vectors, described without importing any library.
 
     `find_weights` gives the file that holds the weights, or None where there is none. `load`
     reads that file into a torch module in evaluation mode, which takes float32 of shape
     (n, 3, size, size), normalised by the recipe's mean and deviation, and gives float32 of shape
-    (n, dimensions), not normalised. `hint` says how to get the weights.
+    (n, dimensions), not normalised. `hint` says how to get the weights. `download` is the file
+    that can be fetched, if any. `weights_of` names the model that has the same weights, with
+    another recipe.
     """
 
     definition: ModelDefinition
     find_weights: Callable[[], Path | None]
     load: Callable[[Path], TorchModule]
     hint: str
+    download: Download | None = None
+    weights_of: str = ""
 
     def weights(self) -> Path:
         """The file that holds the weights. Raises UnavailableError with the hint without it."""
@@ -47,7 +64,7 @@ class Network:
             name = self.definition.name
             raise UnavailableError(
                 f"The weights of {name} cannot be read: the file is damaged or of another model. "
-                "Install their package again.",
+                f"Remove {weights}. {self.hint}",
                 model=name,
                 file=str(weights),
             ) from error
