@@ -113,7 +113,9 @@ def test_evaluate_prints_the_metrics(folder: Path, data: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "up", "demo", "import", "search", "status", "models", "evaluate"]
+    "name",
+    ["", "up", "demo", "import", "search", "status", "models", "evaluate"]
+    + ["check", "backup", "restore", "migrate"],
 )
 def test_help_teaches(name: str) -> None:
     shown = run(*([name] if name else []), "--help")
