@@ -112,11 +112,10 @@ def test_evaluate_prints_the_metrics(folder: Path, data: Path) -> None:
     assert 0 <= report["mAP"] <= 1
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["", "up", "demo", "import", "search", "status", "models", "evaluate"]
-    + ["check", "backup", "restore", "migrate"],
-)
+COMMANDS = "up demo import search status models evaluate check backup restore migrate"
+
+
+@pytest.mark.parametrize("name", ["", *COMMANDS.split()])
 def test_help_teaches(name: str) -> None:
     shown = run(*([name] if name else []), "--help")
     assert shown.returncode == 0
