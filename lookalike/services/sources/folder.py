@@ -12,7 +12,7 @@ from lookalike.services.sources.copying import blocks_of, copy
 from lookalike.services.sources.names import (
     is_archive,
     is_hidden,
-    is_picture,
+    is_taken,
     nested_archive,
     shown,
 )
@@ -74,7 +74,7 @@ class FolderSource:
         for path in paths:
             if is_archive(path):
                 yield path, nested_archive()
-            elif self._all_files or is_picture(path):
+            elif is_taken(path, all_files=self._all_files):
                 yield path, None
 
 

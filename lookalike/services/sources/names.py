@@ -68,6 +68,14 @@ def is_archive(name: str) -> bool:
     return _suffix(name) in ARCHIVES
 
 
+def is_taken(name: str, *, all_files: bool) -> bool:
+    """Whether a file of this name becomes an item: pictures, and archives to say no to.
+
+    With `all_files` every name does that is not hidden.
+    """
+    return not is_hidden(name) and (all_files or _suffix(name) in PICTURES | ARCHIVES)
+
+
 def is_hidden(name: str) -> bool:
     """Whether a part begins with a dot, or it is what macOS adds to archives."""
     parts = name.replace("\\", "/").split("/")

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
-from lookalike.services.errors import DamagedEntryError
+from lookalike.services.errors import DamagedEntryError, RatioTooHighError
 from lookalike.services.sources.copying import BLOCK
 
 MEMORY_BYTES = 128 * 1024 * 1024
@@ -110,3 +110,15 @@ def unpacked(blocks: Iterable[bytes], make: Callable[[], Unpacker]) -> Iterator[
             yield piece
         elif hungry and not unpacker.eof:
             raise DamagedEntryError("The packed data ends too early. Make the archive again.")
+
+
+def damaged() -> DamagedEntryError:
+    """The refusal of an entry that is not what the archive says."""
+    return DamagedEntryError(
+        "The entry is damaged, or the archive says wrong things of it. Make the archive again."
+    )
+
+
+def ratio_too_high() -> RatioTooHighError:
+    """The refusal of what unpacks to too much."""
+    return RatioTooHighError("This unpacks to far more than pictures ever do.")

@@ -18,7 +18,6 @@ from lookalike.services.errors import (
     EncryptedError,
     NotAFileError,
     PictureError,
-    RatioTooHighError,
 )
 from lookalike.services.labels import Labels
 from lookalike.services.sources.copying import BLOCK, check_size, copy
@@ -26,13 +25,20 @@ from lookalike.services.sources.names import (
     check_name,
     is_archive,
     is_hidden,
-    is_picture,
+    is_taken,
     nested_archive,
     shown,
 )
 from lookalike.services.sources.records import Found, Item, Refused, Sink, SourceLimits
 from lookalike.services.sources.seen import Seen
-from lookalike.services.sources.unpacking import Unpacker, bzip2, deflate, unpacked
+from lookalike.services.sources.unpacking import (
+    Unpacker,
+    bzip2,
+    damaged,
+    deflate,
+    ratio_too_high,
+    unpacked,
+)
 from lookalike.services.sources.zip_directory import ZipDirectory, ZipEntry
 
 _ENCRYPTED = 0x2041  # the entry, strongly, or the directory's fields for it
@@ -80,12 +86,12 @@ class ZipSource:
         name = entry.name
         if name.endswith(("/", "\\")) or is_hidden(name):
             return False
-        return self._all_files or is_picture(name) or is_archive(name) or _is_special(entry.mode)
+        return _is_special(entry.mode) or is_taken(name, all_files=self._all_files)
 
     def _item(self, position: int, entry: ZipEntry | None, error: PictureError | None) -> Item:
         name = shown(entry.name) if entry else "unnamed"
         if entry is None or error:
-            return Refused(position, name, error or _damaged())
+            return Refused(position, name, error or damaged())
         return Found(position, name, Labels(), partial(self._read, entry))
 
     def _refusal(self, entry: ZipEntry | None, seen: Seen) -> PictureError | None:
@@ -121,12 +127,12 @@ class ZipSource:
         checked = _Checked(blocks, entry.packed * self._limits.max_ratio)
         size = copy(checked, sink, self._limits.max_bytes)
         if size != entry.size or checked.crc != entry.crc:
-            raise _damaged()
+            raise damaged()
 
     def _packed(self, entry: ZipEntry) -> Iterator[bytes]:
         begin = self._directory.data_start(entry)
         if begin is None or begin + entry.packed > self._room(entry):
-            raise _damaged()
+            raise damaged()
         for position in range(begin, begin + entry.packed, BLOCK):
             self._file.seek(position)
             yield self._file.read(min(BLOCK, begin + entry.packed - position))
@@ -160,7 +166,7 @@ class _Checked:
         for block in self._blocks:
             size += len(block)
             if size > self._most:
-                raise RatioTooHighError("The entry unpacks to far more than pictures ever do.")
+                raise ratio_too_high()
             self.crc = zlib.crc32(block, self.crc)
             yield block
 
@@ -168,9 +174,3 @@ class _Checked:
 def _is_special(mode: int) -> bool:
     """Whether a Unix mode says link, device, pipe or socket. 0: made elsewhere, says nothing."""
     return stat.S_IFMT(mode) not in {0, stat.S_IFREG, stat.S_IFDIR}
-
-
-def _damaged() -> DamagedEntryError:
-    return DamagedEntryError(
-        "The entry is damaged, or the archive says wrong things of it. Make the archive again."
-    )
