@@ -2,48 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
+from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
-from lookalike.services.errors import SourceError
+from lookalike.services.errors import InvalidRequestError, SourceError, SourceItemError
 from lookalike.services.filters import invalid_request
+from lookalike.services.sources.buckets import BucketSource
+from lookalike.services.sources.flickr30k import Flickr30kSource
 from lookalike.services.sources.folder import FolderSource
-from lookalike.services.sources.ports import Tools
+from lookalike.services.sources.manifest import Columns, ManifestSource, Places
+from lookalike.services.sources.ports import TableReader, Tools
 from lookalike.services.sources.records import Source, SourceLimits
+from lookalike.services.sources.rows import Row, csv_rows, json_rows
 from lookalike.services.sources.server_files import ServerFolder
+from lookalike.services.sources.specs import (
+    ArchiveSpec,
+    BucketSpec,
+    Flickr30kSpec,
+    FolderSpec,
+    ListSpec,
+    ManifestSpec,
+    ShardSpec,
+)
+from lookalike.services.sources.tars import TarSource
+from lookalike.services.sources.text_lines import TextLines
+from lookalike.services.sources.urls import UrlListSource
+from lookalike.services.sources.webdataset import WebDatasetSource
 from lookalike.services.sources.zips import ZipSource
 
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """All that a source may be made from."""
+    """All that a source may be made from. What is opened goes to `undo` in case of failure."""
 
-    spec: Mapping[str, Any]
-    file: BinaryIO | None
+    spec: dict[str, Any]
+    upload: BinaryIO | None
     roots: Sequence[Path]
     limits: SourceLimits
-    tools: Tools | None
+    given_tools: Tools | None
+    undo: ExitStack
 
+    @property
+    def tools(self) -> Tools:
+        """What stands behind the ports. Raises SourceError where nothing does."""
+        if self.given_tools is None:
+            raise SourceError("This kind of import cannot be used here.")
+        return self.given_tools
 
-class _Spec(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+    def folder(self, path: str) -> ServerFolder:
+        """A folder of this server."""
+        folder = ServerFolder.find(path, self.roots)
+        self.undo.callback(folder.close)
+        return folder
 
-
-class FolderSpec(_Spec):
-    """A folder of this server; `all_files`: whatever their names end with."""
-
-    path: str
-    all_files: bool = False
-
-
-class ArchiveSpec(_Spec):
-    """An archive that was uploaded; `all_files`: whatever their names end with."""
-
-    all_files: bool = False
+    def file(self, path: str | None) -> BinaryIO:
+        """The upload, or else the file of this server."""
+        if self.upload is not None:
+            return self.upload
+        if path is None:
+            raise SourceError("This kind of import needs a file. Upload one, or name its path.")
+        where = PurePosixPath(path)
+        folder = self.folder(str(where.parent))
+        try:
+            return self.undo.enter_context(folder.open(where.name or "."))
+        except SourceItemError as error:
+            raise SourceError(f"{path}: {error.message}") from error
+        finally:
+            folder.close()
 
 
 def open_source(
@@ -55,52 +86,118 @@ def open_source(
     limits: SourceLimits,
     tools: Tools | None = None,
 ) -> Source:
-    """The source of a `kind` (one of `KINDS`) with its options `spec`.
+    """The source of a `kind` (one of `KINDS`) with its options `spec` (see `specs`).
 
-    `file` is the uploaded archive, manifest or list, seekable; it belongs to the source from now
-    on and is closed by it, or here when there is none to be had. `tools` may be left out for
-    kinds that need none. Raises SourceError, InvalidRequestError for options that are wrong.
+    `file` is what was uploaded, seekable; it belongs to the source from now on, which closes it,
+    and is closed here where there is no source. `roots` are the folders of this server that may
+    be imported from. `tools` may be left out for kinds that need none: folder, zip, tar,
+    webdataset, flickr30k. Raises SourceError, and InvalidRequestError for wrong options.
     """
-    try:
+    with ExitStack() as undo:
+        if file is not None:
+            undo.callback(file.close)
         make = _MAKERS.get(kind)
         if make is None:
-            raise SourceError(f"There is no kind of import {kind!r}. Use one of {_listed()}.")
-        return make(_Request(spec, file, roots, limits, tools))
-    except ValidationError as error:
-        _close(file)
-        raise invalid_request(error, "source") from error
-    except BaseException:
-        _close(file)
-        raise
+            raise InvalidRequestError(f"There is no import of {kind!r}. Use {', '.join(KINDS)}.")
+        try:
+            source = make(_Request(dict(spec), file, roots, limits, tools, undo))
+        except ValidationError as error:
+            raise invalid_request(error, "source") from error
+        undo.pop_all()
+        return source
 
 
 def _folder(request: _Request) -> Source:
-    spec = FolderSpec.model_validate(dict(request.spec))
-    folder = ServerFolder.find(spec.path, request.roots)
+    spec = FolderSpec.model_validate(request.spec)
+    folder = request.folder(spec.path)
     return FolderSource(folder, request.limits, all_files=spec.all_files)
 
 
 def _zip(request: _Request) -> Source:
-    spec = ArchiveSpec.model_validate(dict(request.spec))
-    return ZipSource(_file(request), request.limits, all_files=spec.all_files)
+    spec = ArchiveSpec.model_validate(request.spec)
+    return ZipSource(request.file(spec.path), request.limits, all_files=spec.all_files)
 
 
-def _file(request: _Request) -> BinaryIO:
-    if request.file is None:
-        raise SourceError("This kind of import needs a file. Upload one.")
-    return request.file
+def _tar(request: _Request) -> Source:
+    spec = ArchiveSpec.model_validate(request.spec)
+    return TarSource(request.file(spec.path), request.limits, all_files=spec.all_files)
 
 
-def _close(file: BinaryIO | None) -> None:
-    if file is not None:
-        file.close()
+def _webdataset(request: _Request) -> Source:
+    spec = ShardSpec.model_validate(request.spec)
+    return WebDatasetSource(request.file(spec.path), request.limits)
 
 
-_MAKERS: Mapping[str, Callable[[_Request], Source]] = {"folder": _folder, "zip": _zip}
+def _urls(request: _Request) -> Source:
+    spec = ListSpec.model_validate(request.spec)
+    return UrlListSource(request.file(spec.path), spec.encoding, request.tools.fetcher)
+
+
+def _manifest(request: _Request) -> Source:
+    spec = ManifestSpec.model_validate(request.spec)
+    columns = Columns(**spec.columns.model_dump())
+    file = request.file(spec.path)
+    rows = _rows(spec, columns, file, request)
+    fetcher = request.given_tools.fetcher if request.given_tools else None
+    places = Places(_base(spec, request), fetcher)
+    return ManifestSource(file, rows, columns, places, request.limits)
+
+
+def _base(spec: ManifestSpec, request: _Request) -> ServerFolder | None:
+    if spec.folder is not None:
+        return request.folder(spec.folder)
+    if spec.path is not None and request.upload is None:
+        return request.folder(str(PurePosixPath(spec.path).parent))
+    return None
+
+
+def _rows(
+    spec: ManifestSpec, columns: Columns, file: BinaryIO, request: _Request
+) -> Callable[[], Iterator[Row]]:
+    if spec.format == "parquet":
+        return partial(_table_rows, request.tools.tables, file)
+    most = request.limits.max_text_bytes
+    lines = TextLines(file, spec.encoding, most)
+    if spec.format == "jsonl":
+        return lambda: json_rows(lines)
+    return lambda: csv_rows(lines, columns.names.union(spec.text), most)
+
+
+def _table_rows(tables: TableReader, file: BinaryIO) -> Iterator[Row]:
+    for number, values in enumerate(tables.rows(file), 1):
+        yield Row(number, values)
+
+
+def _bucket(request: _Request) -> Source:
+    spec = BucketSpec.model_validate(request.spec)
+    url = spec.url.rstrip("/")
+    allowed = [one.rstrip("/") for one in request.tools.buckets]
+    inside = any(url == one or url.startswith(f"{one}/") for one in allowed)
+    if not inside or {"", ".", ".."} & set(url.removeprefix("s3://").split("/")):
+        raise SourceError(
+            f"{url!r} is not a place that may be imported from. The administrator names them in "
+            "LOOKALIKE_IMPORT_BUCKETS."
+        )
+    return BucketSource(request.tools.bucket(url), request.limits, all_files=spec.all_files)
+
+
+def _flickr30k(request: _Request) -> Source:
+    spec = Flickr30kSpec.model_validate(request.spec)
+    folder = request.folder(spec.path)
+    captions = request.file(spec.captions)
+    return Flickr30kSource(folder, captions, spec.encoding, request.limits)
+
+
+_MAKERS: Mapping[str, Callable[[_Request], Source]] = {
+    "folder": _folder,
+    "zip": _zip,
+    "tar": _tar,
+    "webdataset": _webdataset,
+    "manifest": _manifest,
+    "urls": _urls,
+    "s3": _bucket,
+    "flickr30k": _flickr30k,
+}
 
 KINDS = tuple(_MAKERS)
 """What can be imported from."""
-
-
-def _listed() -> str:
-    return ", ".join(KINDS)

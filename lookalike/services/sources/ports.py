@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Protocol
 
@@ -23,14 +23,14 @@ class Fetcher(Protocol):
 
 
 class TableReader(Protocol):
-    """Reads Parquet tables."""
+    """Reads Parquet tables of strangers, in bounded memory and without harm to this process."""
 
     def rows(self, file: BinaryIO) -> Iterator[Mapping[str, Any]]:
-        """Every row by column, in order, in bounded memory. Raises SourceError."""
-        ...
+        """Every row by column, in order: text, numbers, booleans, None and lists of these.
 
-    def columns(self, file: BinaryIO) -> list[str]:
-        """Names of the columns. Raises SourceError."""
+        Times are ISO 8601. Columns of bytes or of groups are left out. Closing the iterator ends
+        the reading. Raises SourceError where the table cannot be read (further).
+        """
         ...
 
     def count(self, file: BinaryIO) -> int:
@@ -52,8 +52,13 @@ class Bucket(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What stands behind the ports. `bucket` opens the bucket of an `s3://bucket/prefix` URL."""
+    """What stands behind the ports.
 
-    fetch: Fetcher
+    `bucket` opens what an `s3://bucket/folder` URL names, with the keys of this server; so only
+    URLs that are in `buckets`, or below one of them, may be imported from.
+    """
+
+    fetcher: Fetcher
     tables: TableReader
     bucket: Callable[[str], Bucket]
+    buckets: Sequence[str] = ()
