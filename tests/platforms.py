@@ -34,11 +34,12 @@ OUTAGE = UnavailableError("It is down.")
 
 
 class HandQueue:
-    """An `IndexQueue` whose batches wait until a test works them off, or that is down."""
+    """The queues of a platform; what is put waits until a test works it off. It may be down."""
 
     def __init__(self) -> None:
         self.batches: list[list[UUID]] = []
         self.queues: list[Queue] = []
+        self.imports: list[tuple[UUID, UUID]] = []
         self.down = False
 
     def put(self, picture_ids: Sequence[UUID], queue: Queue = Queue.INTERACTIVE) -> None:
@@ -47,6 +48,11 @@ class HandQueue:
         if picture_ids:
             self.batches.append(list(picture_ids))
             self.queues.append(queue)
+
+    def put_import(self, import_id: UUID, ticket: UUID, delay: float) -> None:
+        """As `ImportQueue` promises."""
+        self._answer()
+        self.imports.append((import_id, ticket))
 
     def waiting(self) -> dict[Queue, int]:
         """As the port promises."""
@@ -150,6 +156,13 @@ class World:
         """Index every batch that is queued."""
         while self.queue.batches:
             self.platform.indexing.index(self.queue.batches.pop(0))
+
+    def carry(self) -> None:
+        """Go on with imports, and index what they bring in, until nothing is queued."""
+        while self.queue.imports or self.queue.batches:
+            self.work()
+            if self.queue.imports:
+                self.platform.carrying.go_on(*self.queue.imports.pop(0))
 
     def indexed(self, *files: bytes, **options: Any) -> list[UUID]:
         """Offer files and index them."""

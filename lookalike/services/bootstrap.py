@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Protocol
 
 from lookalike.services.adapters.celery_queue import CeleryQueue
 from lookalike.services.adapters.decoding.processes import ProcessDecoder
@@ -20,19 +21,39 @@ from lookalike.services.consistency.checking import Checking
 from lookalike.services.consistency.repairing import Repairing
 from lookalike.services.db import Database
 from lookalike.services.imaging.limits import Limits
+from lookalike.services.importing.bringing import Bringing
+from lookalike.services.importing.carrying import Carrying
+from lookalike.services.importing.claims import Claims
+from lookalike.services.importing.files import Files
+from lookalike.services.importing.jobs import Imports
+from lookalike.services.importing.opener import Openers
+from lookalike.services.importing.reading import Readers
+from lookalike.services.importing.rehearsing import Rehearsing
+from lookalike.services.importing.undoing import Undoing
 from lookalike.services.indexes import Indexes
 from lookalike.services.indexing import Indexing, Workload
 from lookalike.services.intake import Intake
 from lookalike.services.libraries import Libraries
 from lookalike.services.outbox import Outbox
 from lookalike.services.pictures import Pictures
-from lookalike.services.ports import BlobStore, Decoder, Embedders, IndexQueue, VectorStore
+from lookalike.services.ports import (
+    BlobStore,
+    Decoder,
+    Embedders,
+    ImportQueue,
+    IndexQueue,
+    VectorStore,
+)
 from lookalike.services.search import Search
 from lookalike.services.settings import Settings
 from lookalike.services.staging import Staging
 from lookalike.services.status import Status
 from lookalike.services.sweeping import Sweeping
 from lookalike.services.thumbnails import Thumbnails
+
+
+class TaskQueue(IndexQueue, ImportQueue, Protocol):
+    """What hands every kind of work to workers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +63,7 @@ class Parts:
     db: Database
     blobs: BlobStore
     store: VectorStore
-    queue: IndexQueue
+    queue: TaskQueue
     embedders: Embedders
     decoder: Decoder
 
@@ -58,6 +79,8 @@ class Platform:
     indexes: Indexes
     libraries: Libraries
     intake: Intake
+    imports: Imports
+    carrying: Carrying
     pictures: Pictures
     thumbnails: Thumbnails
     indexing: Indexing
@@ -76,6 +99,7 @@ class Platform:
 
     def close(self) -> None:
         """Release files, threads and connections."""
+        self.carrying.close()
         self.staging.close()
         self._parts.decoder.close()
         self._parts.store.close()
@@ -178,22 +202,39 @@ def assemble(settings: Settings, parts: Parts) -> Platform:
     # One thread more than processes, so that none of these waits for its next picture.
     workload = Workload(settings.decode_processes + 1, settings.thumbnail_side, lease)
     thumbnails = Thumbnails(blobs, decoder, limits, settings.thumbnail_side)
+    staging = Staging(settings.data_dir / "staging", limits.max_bytes)
+    intake = Intake(db, blobs, parts.queue, limits)
+    open_source, import_files = Openers(settings), Files(db, blobs)
+    claims, readers = Claims(db, lease), Readers(open_source, blobs)
+    carrying = Carrying(
+        claims,
+        parts.queue,
+        readers,
+        import_files,
+        Bringing(db, claims, readers, staging, intake, settings.import_pending),
+        Rehearsing(db, claims, readers, staging, indexes, decoder, limits, workload),
+        Undoing(db, claims, outbox),
+    )
     libraries.ensure_default()
     indexes.ensure_live(settings.model)
     return Platform(
         settings=settings,
         limits=limits,
         embedders=parts.embedders,
-        staging=Staging(settings.data_dir / "staging", limits.max_bytes),
+        staging=staging,
         indexes=indexes,
         libraries=libraries,
-        intake=Intake(db, blobs, parts.queue, limits),
+        intake=intake,
+        imports=Imports(db, parts.queue, parts.queue, open_source, import_files),
+        carrying=carrying,
         pictures=pictures,
         thumbnails=thumbnails,
         indexing=Indexing(db, blobs, indexes, outbox, decoder, limits, workload),
         search=Search(indexes, pictures, libraries, blobs, decoder, limits),
         status=Status(db, pictures, indexes, parts.queue, blobs),
-        sweeping=Sweeping(db, parts.queue, outbox, indexes, forgotten=2 * lease),
+        sweeping=Sweeping(
+            db, parts.queue, outbox, indexes, carrying, import_files, forgotten=2 * lease
+        ),
         checking=Checking(db, blobs, parts.store),
         repairing=Repairing(
             db,

@@ -6,6 +6,7 @@ from typing import Any
 
 INDEX_TASK = "lookalike.index"
 SWEEP_TASK = "lookalike.sweep"
+IMPORT_TASK = "lookalike.import"
 
 SWEEP_QUEUE = "sweep"
 """Sweeps get through when the other queues are long, and before them: they take milliseconds."""

@@ -270,6 +270,17 @@ class BlobStore(Protocol):
         ...
 
 
+class ImportQueue(Protocol):
+    """Has imports carried on by workers, sooner or later."""
+
+    def put_import(self, import_id: UUID, ticket: UUID, delay: float) -> None:
+        """Ask for the next slice of an import, in `delay` seconds, with the ticket it takes.
+
+        It waits in `Queue.BULK`. Raises UnavailableError when the queue is down.
+        """
+        ...
+
+
 class IndexQueue(Protocol):
     """Hands batches of picture ids to workers, sooner or later."""
 

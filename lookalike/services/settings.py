@@ -328,6 +328,24 @@ class Settings(BaseSettings):
             "and queue them again.",
         ),
     ] = 15
+    import_roots: Annotated[
+        tuple[Path, ...],
+        NoDecode,
+        BeforeValidator(_from_json),
+        Field(
+            description="Folders of the server whose pictures people may import without sending "
+            'them (JSON list, such as ["/srv/pictures"]), with all that is below.'
+        ),
+    ] = ()
+    import_pending: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=100_000,
+            description="Pictures of one import that may wait to be indexed. Beyond that it "
+            "pauses by itself, so that the queue stays short however large the import is.",
+        ),
+    ] = 1000
     log_level: Annotated[
         str,
         Field(pattern="^(debug|info|warning|error)$", description="Least severe message to log."),

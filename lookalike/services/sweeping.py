@@ -15,6 +15,8 @@ from sqlalchemy import ColumnElement, and_, func, or_, select, update
 
 from lookalike.services.db import Database
 from lookalike.services.errors import UnavailableError
+from lookalike.services.importing.carrying import Carrying
+from lookalike.services.importing.files import Files
 from lookalike.services.indexes import Indexes
 from lookalike.services.models import Entry, State, now
 from lookalike.services.outbox import Outbox
@@ -46,6 +48,8 @@ class Sweeping:
         queue: IndexQueue,
         outbox: Outbox,
         indexes: Indexes,
+        carrying: Carrying,
+        import_files: Files,
         forgotten: timedelta,
     ) -> None:
         self._db = db
@@ -53,6 +57,8 @@ class Sweeping:
         self._queue = queue
         self._outbox = outbox
         self._indexes = indexes
+        self._carrying = carrying
+        self._import_files = import_files
 
     def start_alone(self) -> int:
         """`run` for the only process there is: whoever held leases before it is dead."""
@@ -62,16 +68,25 @@ class Sweeping:
                 .where(Entry.state == State.PENDING)
                 .values(leased_until=None, queued_at=now() - LONG_AGO)
             )
+        self._carrying.start_alone()
         return self.run()
 
     def run(self) -> int:
         """Settle changes, refill emptied collections, queue lost entries; answers how many.
 
+        Imports that nobody goes on with are queued too, and files they no longer need removed.
+
         The live collection gets its alias again, should it have lost it.
 
         A part that is down holds up only what needs it.
         """
-        for step in (self._outbox.settle_all, self._refill, self._indexes.name_live):
+        for step in (
+            self._outbox.settle_all,
+            self._refill,
+            self._indexes.name_live,
+            self._import_files.tidy,
+            self._queue_lost_imports,
+        ):
             try:
                 step()
             except UnavailableError as error:
@@ -82,6 +97,10 @@ class Sweeping:
         if lost:
             log.info("requeued", pictures=len(lost))
         return len(lost)
+
+    def _queue_lost_imports(self) -> None:
+        waiting = self._queue.waiting()[Queue.BULK]
+        self._carrying.queue_lost(self._forgotten, waiting=bool(waiting))
 
     def _refill(self) -> None:
         """Have everything embedded again that belongs to a collection which was emptied."""

@@ -9,7 +9,7 @@ from celery import Celery, Task
 from structlog.contextvars import bound_contextvars
 
 from lookalike.services.bootstrap import Platform
-from lookalike.services.broker import INDEX_TASK, SWEEP_TASK
+from lookalike.services.broker import IMPORT_TASK, INDEX_TASK, SWEEP_TASK
 from lookalike.services.errors import UnavailableError
 
 MAX_RETRIES = 5
@@ -23,6 +23,10 @@ def register(app: Celery, platform: Callable[[], Platform]) -> None:
         with bound_contextvars(task_id=task.request.id, request_id=request_id):
             platform().indexing.index([UUID(picture_id) for picture_id in picture_ids])
 
+    def carry_import(task: Task, import_id: str, ticket: str) -> None:
+        with bound_contextvars(task_id=task.request.id, import_id=import_id):
+            platform().carrying.go_on(UUID(import_id), UUID(ticket))
+
     def sweep() -> None:
         platform().sweeping.run()
 
@@ -34,4 +38,5 @@ def register(app: Celery, platform: Callable[[], Platform]) -> None:
         retry_backoff=True,
         max_retries=MAX_RETRIES,
     )(index)
+    app.task(name=IMPORT_TASK, shared=False, bind=True)(carry_import)
     app.task(name=SWEEP_TASK, shared=False)(sweep)

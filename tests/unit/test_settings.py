@@ -56,6 +56,8 @@ OTHER_VALUES: dict[str, tuple[str, object]] = {
     "max_megapixels": ("1000", 1000),
     "min_side": ("1", 1),
     "thumbnail_side": ("64", 64),
+    "import_roots": ('["/srv/in", "/mnt/nas"]', (Path("/srv/in"), Path("/mnt/nas"))),
+    "import_pending": ("50", 50),
     "log_level": ("debug", "debug"),
 }
 """For each setting a text as the environment holds it, and what it means."""
@@ -73,6 +75,8 @@ WRONG_VALUES = {
     "max_megapixels": "0",
     "min_side": "0",
     "thumbnail_side": "63",
+    "import_roots": "/srv/in",
+    "import_pending": "0",
     "log_level": "loud",
     "web_processes": "0",
     "qdrant_shards": "0",

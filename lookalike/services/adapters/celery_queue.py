@@ -15,7 +15,13 @@ from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 from structlog.contextvars import get_contextvars
 
-from lookalike.services.broker import INDEX_TASK, is_embedded, is_redis, transport_options
+from lookalike.services.broker import (
+    IMPORT_TASK,
+    INDEX_TASK,
+    is_embedded,
+    is_redis,
+    transport_options,
+)
 from lookalike.services.errors import ConfigurationError, UnavailableError
 from lookalike.services.records import Queue
 
@@ -32,7 +38,7 @@ SAFE_POLICY = "noeviction"
 
 
 class CeleryQueue:
-    """An IndexQueue on a Celery broker, in tasks of at most `batch` pictures."""
+    """An IndexQueue and ImportQueue on a Celery broker, in tasks of at most `batch` pictures."""
 
     def __init__(self, broker_url: str, batch: int, lease_seconds: float) -> None:
         self._app = Celery("lookalike-producer", broker=broker_url, set_as_current=False)
@@ -53,6 +59,16 @@ class CeleryQueue:
             for start in range(0, len(picture_ids), self._batch):
                 ids = [str(one) for one in picture_ids[start : start + self._batch]]
                 self._app.send_task(INDEX_TASK, args=[ids, request], queue=str(queue))
+
+    def put_import(self, import_id: UUID, ticket: UUID, delay: float) -> None:
+        """See ImportQueue. Raises UnavailableError when the broker is down."""
+        with _translated():
+            self._app.send_task(
+                IMPORT_TASK,
+                args=[str(import_id), str(ticket)],
+                queue=str(Queue.BULK),
+                countdown=delay or None,
+            )
 
     def waiting(self) -> Mapping[Queue, int]:
         """See IndexQueue. Raises UnavailableError when the broker is down."""

@@ -1,0 +1,169 @@
+"""An import's pictures come in, slice by slice; a batch and the cursor share a transaction."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from itertools import islice
+
+from sqlalchemy import delete, update
+from sqlalchemy.orm import Session
+
+from lookalike.services.db import Database
+from lookalike.services.failpoints import reach
+from lookalike.services.importing import ledger
+from lookalike.services.importing.claims import Claim, Claims
+from lookalike.services.importing.ledger import Verdict
+from lookalike.services.importing.progress import rate
+from lookalike.services.importing.reading import Reader, Readers
+from lookalike.services.importing.taking import BATCH_ITEMS, Batch, Taken, take, take_only
+from lookalike.services.intake import Accepted, Intake, Ledger, Rejected, Upload
+from lookalike.services.labels import MAX_TAGS, Labels
+from lookalike.services.models import Import, ImportFailure, ImportState, now
+from lookalike.services.records import Queue
+from lookalike.services.staging import Staging
+
+SLICE_SECONDS = 2.0
+"""A slice ends after this and its batch, so that what is uploaded by hand soon finds a worker."""
+
+WAIT_SECONDS = 0.5
+"""How soon to look again while enough pictures are pending, or the last ones are."""
+
+
+class Bringing:
+    """Carries out imports that are RUNNING."""
+
+    def __init__(
+        self,
+        db: Database,
+        claims: Claims,
+        readers: Readers,
+        staging: Staging,
+        intake: Intake,
+        most_pending: int,
+    ) -> None:
+        self._db = db
+        self._claims = claims
+        self._readers = readers
+        self._staging = staging
+        self._intake = intake
+        self._most_pending = most_pending
+
+    def go_on(self, claim: Claim) -> float:
+        """One slice; answers after how many seconds the next one may begin.
+
+        Raises SourceError when the source cannot be read, UnavailableError when a part of the
+        platform is down, OvertakenError when another worker has the import.
+        """
+        until = time.monotonic() + SLICE_SECONDS
+        while True:
+            row, waiting, again = self._survey(claim)
+            if row.state != ImportState.RUNNING:
+                return 0
+            if waiting > self._most_pending or (row.exhausted and not again):
+                return WAIT_SECONDS
+            if again:
+                self._retry(claim, row, again)
+            else:
+                self._bring(claim, row)
+            if time.monotonic() > until:
+                return 0
+
+    def _survey(self, claim: Claim) -> tuple[Import, int, list[int]]:
+        """How it stands: the row, pictures that are pending, positions to be read again."""
+        with self._db.write() as session:
+            row = self._claims.held(session, claim)
+            ledger.collect_failures(session, row)
+            waiting = ledger.pending(session, row.id)
+            rate(row, row.position - waiting)
+            failures = session.scalars(ledger.to_retry(row.id).limit(BATCH_ITEMS))
+            again = [failure.position for failure in failures]
+            if row.state == ImportState.RUNNING and row.exhausted and not (waiting or again):
+                row.state, row.ended_at, row.message = ImportState.DONE, now(), None
+            return row, waiting, again
+
+    def _bring(self, claim: Claim, row: Import) -> None:
+        with ExitStack() as stack, self._readers.reading(row) as reader:
+            batch = take(reader, self._staging, stack)
+            total = self._total(row, reader)
+
+            def write(session: Session, outcomes: Sequence[Accepted | Rejected]) -> None:
+                held = self._claims.held(session, claim)
+                ledger.enter(session, held, verdicts_of(batch, outcomes))
+                held.position, held.exhausted, held.message = reader.position, batch.ended, None
+                held.total = reader.position if batch.ended else total
+
+            self._add(row, batch, write)
+        reach("import_batch")
+
+    def _retry(self, claim: Claim, row: Import, positions: Sequence[int]) -> None:
+        with ExitStack() as stack:
+            reader = stack.enter_context(self._readers.reading_from(row, positions[0]))
+            batch = take_only(positions, reader, self._staging, stack)
+
+            def write(session: Session, outcomes: Sequence[Accepted | Rejected]) -> None:
+                held = self._claims.held(session, claim)
+                verdicts = verdicts_of(batch, outcomes)
+                held.failed -= _forget(session, held, [one.position for one in verdicts])
+                ledger.enter(session, held, verdicts)
+                _leave(session, held, positions)
+
+            self._add(row, batch, write)
+
+    def _add(self, row: Import, batch: Batch, write: Ledger) -> None:
+        uploads = [Upload(item.name, staged, _labels(item, row)) for item, staged in batch.staged]
+        self._intake.add(uploads, row.library, Labels(), Queue.BULK, write)
+
+    def _total(self, row: Import, reader: Reader) -> int | None:
+        return row.total if row.total is not None else reader.total()
+
+
+def verdicts_of(batch: Batch, outcomes: Sequence[Accepted | Rejected]) -> list[Verdict]:
+    """What became of each item, from what the intake says of those that were staged."""
+    left = iter(outcomes)
+    verdicts = []
+    for item in batch.items:
+        if item.staged is None:
+            verdicts.append(Verdict(item.position, item.name, error=item.error))
+            continue
+        outcome = next(left)
+        if isinstance(outcome, Rejected):
+            verdicts.append(Verdict(item.position, item.name, error=outcome.error))
+        else:
+            verdicts.append(
+                Verdict(
+                    item.position,
+                    item.name,
+                    item.staged.sha256,
+                    item.staged.size,
+                    outcome.id,
+                    outcome.duplicate,
+                )
+            )
+    return verdicts
+
+
+def _labels(item: Taken, row: Import) -> Labels:
+    """The item's own labels, and the import's tags with its own."""
+    tags = dict.fromkeys([*row.tags, *item.labels.tags])
+    return item.labels.model_copy(update={"tags": list(islice(tags, MAX_TAGS))})
+
+
+def _forget(session: Session, row: Import, positions: Sequence[int]) -> int:
+    """Drop the failures at these positions; answers how many there were."""
+    found = session.scalars(
+        delete(ImportFailure)
+        .where(ImportFailure.import_id == row.id, ImportFailure.position.in_(positions))
+        .returning(ImportFailure.position)
+    )
+    return len(found.all())
+
+
+def _leave(session: Session, row: Import, positions: Sequence[int]) -> None:
+    """Do not try again what the source no longer has."""
+    session.execute(
+        update(ImportFailure)
+        .where(ImportFailure.import_id == row.id, ImportFailure.position.in_(positions))
+        .values(retry=False)
+    )
