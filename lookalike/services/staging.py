@@ -138,9 +138,9 @@ def _remove_abandoned(folder: Path) -> None:
     for leftover in folder.glob(f"{OWN}*"):
         try:
             handle = _hold(leftover)
-        except BlockingIOError:
+        except (BlockingIOError, FileNotFoundError):  # in use, or just closed by its owner
             continue
-        shutil.rmtree(leftover)
+        shutil.rmtree(leftover, ignore_errors=True)
         os.close(handle)
 
 

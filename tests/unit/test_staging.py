@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,16 @@ def test_starting_removes_what_a_killed_process_left_and_nothing_else(folder: Pa
         assert files(folder) == [alive.path]
         other.close()
         assert files(folder) == [alive.path]
+
+
+def test_many_may_start_and_stop_at_the_same_time(folder: Path):
+    def start_and_stop(_: int) -> None:
+        for _ in range(200):
+            Staging(folder, LIMIT).close()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(start_and_stop, range(4)))
+    assert list(folder.glob("process-*")) == []
 
 
 def test_closing_leaves_no_folder_behind(staging: Staging, folder: Path):
