@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextvars import copy_context
 from itertools import islice
 from typing import TypeVar
 
@@ -41,7 +42,8 @@ def _in_order(
 ) -> Iterator[R]:
     begun: deque[Future[R]] = deque()
     for item in items:
-        begun.append(pool.submit(work, item))
+        # With the caller's context, so that log events tell which task they belong to.
+        begun.append(pool.submit(copy_context().run, work, item))
         if len(begun) > ahead:
             yield begun.popleft().result()
     while begun:

@@ -7,6 +7,7 @@ import time
 from itertools import count
 
 import pytest
+from structlog.contextvars import bound_contextvars, get_contextvars
 
 from lookalike.services.pipeline import batches
 
@@ -28,6 +29,12 @@ def test_no_batch_is_empty(items: int):
     assert [len(batch) for batch in batches(range(items), str, size=3, threads=2)] == [3] * (
         items // 3
     )
+
+
+def test_work_logs_what_its_caller_logs():
+    with bound_contextvars(task_id="one"):
+        seen = list(batches(range(3), lambda _: get_contextvars(), size=2, threads=2))
+    assert seen == [[{"task_id": "one"}] * 2, [{"task_id": "one"}]]
 
 
 def test_read_ahead_is_bounded_for_endless_items():
