@@ -206,6 +206,8 @@ def _record_indexed(session: Session, index_id: UUID, decoded: Sequence[_Decoded
 def _record_failed(session: Session, index_id: UUID, failed: Sequence[_Failed]) -> None:
     errors = {failure.picture.id: failure.error for failure in failed}
     for entry in _entries(session, index_id, errors):
+        if entry.state != State.PENDING:
+            continue  # another worker was quicker, and knows better
         error = errors[entry.picture_id]
         entry.state, entry.code, entry.message = State.FAILED, error.code, error.message
         entry.leased_until = None

@@ -9,11 +9,11 @@ from contextlib import suppress
 from uuid import UUID
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from lookalike.services.errors import NotFoundError
 from lookalike.services.labels import Changes
-from lookalike.services.models import OutboxItem, State
+from lookalike.services.models import Entry, OutboxItem, State
 from lookalike.services.outbox import Outbox
 from lookalike.services.pictures import Selection
 from tests.platforms import World, small
@@ -210,3 +210,17 @@ def test_everything_at_once_ends_in_agreement(world: World):
     assert world.vectors.count() == 8
     assert len(world.blob_names()) == 16
     assert is_settled(world)
+
+
+def test_a_slow_worker_that_fails_does_not_undo_what_another_has_done(world: World):
+    [picture_id] = world.add(small())
+
+    def another_is_quicker() -> None:
+        with world.db.write() as session:  # the lease has run out
+            session.execute(update(Entry).values(leased_until=None))
+        world.platform.indexing.index([picture_id])
+        world.lose_original(picture_id)
+
+    world.blobs.before["open"] = another_is_quicker
+    world.work()
+    assert world.state(picture_id) == State.INDEXED
