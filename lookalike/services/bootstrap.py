@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Protocol
 
 from lookalike.services.adapters.celery_queue import CeleryQueue
@@ -26,8 +30,7 @@ from lookalike.services.importing.carrying import Carrying
 from lookalike.services.importing.claims import Claims
 from lookalike.services.importing.files import Files
 from lookalike.services.importing.jobs import Imports
-from lookalike.services.importing.opener import Openers
-from lookalike.services.importing.reading import Readers
+from lookalike.services.importing.reading import Opener, Readers
 from lookalike.services.importing.rehearsing import Rehearsing
 from lookalike.services.importing.undoing import Undoing
 from lookalike.services.indexes import Indexes
@@ -46,6 +49,8 @@ from lookalike.services.ports import (
 )
 from lookalike.services.search import Search
 from lookalike.services.settings import Settings
+from lookalike.services.sources.opening import open_source
+from lookalike.services.sources.records import SourceLimits
 from lookalike.services.staging import Staging
 from lookalike.services.status import Status
 from lookalike.services.sweeping import Sweeping
@@ -128,6 +133,24 @@ def embedders_of(settings: Settings) -> Embedders:
     )
 
 
+@contextmanager
+def scratch_vectors() -> Iterator[VectorStore]:
+    """An empty vector store of the embedded kind, which is gone afterwards."""
+    with TemporaryDirectory(prefix="lookalike-") as folder:
+        store = EdgeStore(Path(folder))
+        with closing(store):
+            yield store
+
+
+def opener_of(settings: Settings) -> Opener:
+    """What opens the sources of imports within the folders and limits of these settings."""
+    return partial(
+        open_source,
+        roots=settings.import_roots,
+        limits=SourceLimits(max_bytes=settings.max_file_bytes),
+    )
+
+
 def bootstrap(settings: Settings) -> Platform:
     """Connect to the servers that the settings name, or open the data folder, and wire it all.
 
@@ -204,8 +227,8 @@ def assemble(settings: Settings, parts: Parts) -> Platform:
     thumbnails = Thumbnails(blobs, decoder, limits, settings.thumbnail_side)
     staging = Staging(settings.data_dir / "staging", limits.max_bytes)
     intake = Intake(db, blobs, parts.queue, limits)
-    open_source, import_files = Openers(settings), Files(db, blobs)
-    claims, readers = Claims(db, lease), Readers(open_source, blobs)
+    opener, import_files = opener_of(settings), Files(db, blobs)
+    claims, readers = Claims(db, lease), Readers(opener, blobs)
     carrying = Carrying(
         claims,
         parts.queue,
@@ -225,7 +248,7 @@ def assemble(settings: Settings, parts: Parts) -> Platform:
         indexes=indexes,
         libraries=libraries,
         intake=intake,
-        imports=Imports(db, parts.queue, parts.queue, open_source, import_files),
+        imports=Imports(db, parts.queue, parts.queue, opener, import_files),
         carrying=carrying,
         pictures=pictures,
         thumbnails=thumbnails,

@@ -4,23 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lookalike.services.errors import InvalidRequestError, LookalikeError, UnavailableError
-from lookalike.services.imaging.decoding import decode
+from lookalike.services.errors import InvalidRequestError
 from lookalike.services.imaging.limits import Limits
-from lookalike.services.imaging.preparing import prepare
-from lookalike.services.pipeline import batches
-from lookalike.services.ports import Embedder
-from lookalike.services.ranking import leave_one_out
-from lookalike.services.records import ModelDefinition, Pixels, Recipe, Vectors
+from lookalike.services.labelled import (
+    Embedded,
+    Failure,
+    LabelledFile,
+    embed_files,
+    labelled_files,
+)
+from lookalike.services.models import DEFAULT_LIBRARY
+from lookalike.services.ports import Embedder, VectorCollection, VectorQuery, VectorStore
+from lookalike.services.ranking import Scores, leave_one_out
+from lookalike.services.records import (
+    CollectionSpec,
+    Hit,
+    ModelDefinition,
+    Orientation,
+    Payload,
+    Point,
+    Vector,
+    Vectors,
+)
 
-BATCH = 32
-THREADS = 2
+EXAMPLES = 24
+SHOWN = 8
+
+_PAYLOAD = Payload(DEFAULT_LIBRARY, (), "jpeg", Orientation.SQUARE, 1, 1, 1, None, 0.0, {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +49,19 @@ class ClassQuality:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """A file that could not be read. `filename` is relative to the evaluated folder."""
+class Neighbour:
+    """A picture that was found, and how alike it is by the score of `records.Distance`."""
 
-    filename: str
-    code: str
-    message: str
+    file: LabelledFile
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A picture that searched, and its first neighbours, best first."""
+
+    file: LabelledFile
+    neighbours: tuple[Neighbour, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +70,15 @@ class Report:
 
     `pictures` were embedded; `queries` of them searched among all others; `alone` did not,
     because they are the only one of their class. `classes` are those with queries, by name.
+    `pictures_per_second` counts decoding and the forward pass, not loading the model.
+    `examples` are the first picture of each class, the same whatever the model.
     """
 
     model: str
     recipe: str
+    distance: str
+    bytes_per_vector: int
+    pictures_per_second: float
     pictures: int
     queries: int
     alone: int
@@ -60,12 +88,16 @@ class Report:
     mean_average_precision: float
     classes: tuple[ClassQuality, ...]
     failures: tuple[Failure, ...]
+    examples: tuple[Example, ...]
 
     def as_dict(self) -> dict[str, object]:
         """The report as JSON-ready values, with the measures under their usual names."""
         return {
             "model": self.model,
             "recipe": self.recipe,
+            "distance": self.distance,
+            "bytes_per_vector": self.bytes_per_vector,
+            "pictures_per_second": round(self.pictures_per_second, 1),
             "pictures": self.pictures,
             "queries": self.queries,
             "alone": self.alone,
@@ -84,110 +116,93 @@ class Report:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
-    """A file and the class it was sorted into. `name` is relative to the evaluated folder."""
-
-    path: Path
-    name: str
-    label: str
-
-
 def evaluate(
-    folder: Path, embedder: Embedder, limits: Limits, progress: Callable[[int, int], None]
+    folder: Path,
+    embedder: Embedder,
+    limits: Limits,
+    store: VectorStore,
+    progress: Callable[[int, int], None],
 ) -> Report:
     """Let every picture below `folder` search among all others; a hit is one of its class.
 
-    The sub-folders of `folder` are the classes; what lies deeper belongs to them, and names that
-    begin with a dot are passed over. Files that cannot be read are reported and left out.
-    `progress` is called with (files done, files in all) as the embedding goes on.
-
-    Pixels are held for a few batches only, vectors for all pictures. Raises InvalidRequestError
-    if the folder is not laid out so, or if no class has two pictures that can be read;
-    UnavailableError if the model cannot be used.
+    The searches go through a collection of `store`, as those of the platform do, comparing with
+    every picture; it is dropped at the end. Folder, failures and `progress` are those of
+    `labelled`. Raises InvalidRequestError if the folder is not laid out so, or if no class has
+    two pictures that can be read; UnavailableError if the model cannot be used.
     """
-    files = _files(folder)
-    if not files:
-        raise InvalidRequestError(
-            f"{folder} has no sub-folders with pictures in them. Sort the pictures into one "
-            "sub-folder for each class, such as shoes/1.jpg, shoes/2.jpg, bags/1.jpg.",
-            folder=str(folder),
-        )
-    read, vectors, failures = _embedded(files, embedder, limits, progress)
-    return _report(embedder.definition, [file.label for file in read], vectors, failures)
-
-
-def _files(folder: Path) -> list[_File]:
-    paths = sorted(path for path in folder.glob("*/**/*") if path.is_file())
-    parts = [path.relative_to(folder).parts for path in paths]
-    return [
-        _File(path, "/".join(below), below[0])
-        for path, below in zip(paths, parts, strict=True)
-        if not any(part.startswith(".") for part in below)
-    ]
-
-
-def _embedded(
-    files: Sequence[_File],
-    embedder: Embedder,
-    limits: Limits,
-    progress: Callable[[int, int], None],
-) -> tuple[list[_File], Vectors, list[Failure]]:
-    """The files that could be read, their vectors in the same order, and the other files."""
-    read: list[_File] = []
-    rows = [np.empty((0, embedder.definition.dimensions), np.float32)]
-    failures: list[Failure] = []
-    work = partial(_prepared, limits, embedder.definition.recipe)
-    for batch in batches(files, work, BATCH, THREADS):
-        good = [(file, pixels) for file, pixels in batch if not isinstance(pixels, Failure)]
-        read += [file for file, _ in good]
-        rows.append(embedder.embed([pixels for _, pixels in good]))
-        failures += [failure for _, failure in batch if isinstance(failure, Failure)]
-        progress(len(read) + len(failures), len(files))
-    return read, np.concatenate(rows), failures
-
-
-def _prepared(limits: Limits, recipe: Recipe, file: _File) -> tuple[_File, Pixels | Failure]:
-    try:
-        with file.path.open("rb") as stream:
-            return file, prepare(decode(stream, limits, recipe.size, recipe.shorter), recipe)
-    except LookalikeError as error:
-        return file, Failure(file.name, error.code, error.message)
-    except OSError as error:
-        message = f"The file cannot be opened: {error.strerror}."
-        return file, Failure(file.name, UnavailableError.code, message)
-
-
-def _report(
-    model: ModelDefinition, labels: list[str], vectors: Vectors, failures: list[Failure]
-) -> Report:
-    names, classes = np.unique(np.array(labels, dtype=str), return_inverse=True)
-    if len(names) == len(labels):
+    embedded = embed_files(labelled_files(folder), embedder, limits, progress)
+    names, classes = np.unique([file.label for file in embedded.files], return_inverse=True)
+    if len(names) == len(classes):
         raise InvalidRequestError(
             "No class has two pictures that can be read, so there is nothing to measure. Put at "
             "least two pictures into each sub-folder.",
-            unread=len(failures),
+            unread=len(embedded.failures),
         )
-    scores = leave_one_out(vectors, classes)
+    made_by = embedder.definition
+    collection = store.open("evaluated", CollectionSpec(made_by.dimensions, made_by.distance))
+    try:
+        collection.upsert(list(_points(embedded.vectors)))
+        return _report(made_by, embedded, classes, collection)
+    finally:
+        store.drop("evaluated")
+
+
+def _points(vectors: Vectors) -> Iterator[Point]:
+    """A point for each row. Its id is the row's number, so that ties come in their order."""
+    return (Point(UUID(int=row), vector, _PAYLOAD) for row, vector in enumerate(vectors))
+
+
+def _report(
+    model: ModelDefinition,
+    embedded: Embedded,
+    classes: NDArray[np.intp],
+    collection: VectorCollection,
+) -> Report:
+    def others(row: int, limit: int = len(classes)) -> list[Hit]:
+        return _search(collection, embedded.vectors[row], row, limit)
+
+    scores = leave_one_out(classes, lambda row: np.array([hit.id.int for hit in others(row)]))
+    asked = [
+        int(scores.queries[classes[scores.queries] == one][0]) for one in _seen(scores, classes)
+    ]
     return Report(
         model=model.name,
         recipe=model.steps,
-        pictures=len(labels),
+        distance=model.distance,
+        bytes_per_vector=model.dimensions * embedded.vectors.itemsize,
+        pictures_per_second=len(embedded.files) / embedded.seconds,
+        pictures=len(embedded.files),
         queries=len(scores.queries),
-        alone=len(labels) - len(scores.queries),
+        alone=len(embedded.files) - len(scores.queries),
         precision_at_1=float(scores.precision_at_1.mean()),
         precision_at_5=float(scores.precision_at_5.mean()),
         precision_at_10=float(scores.precision_at_10.mean()),
         mean_average_precision=float(scores.average_precision.mean()),
-        classes=tuple(_classes(np.array(labels)[scores.queries], scores.average_precision)),
-        failures=tuple(failures),
+        classes=tuple(_classes(embedded.files, scores)),
+        failures=embedded.failures,
+        examples=tuple(_example(embedded.files, row, others(row, SHOWN)) for row in asked),
     )
 
 
-def _classes(
-    labels: NDArray[np.str_], average_precision: NDArray[np.float64]
-) -> Iterator[ClassQuality]:
+def _search(collection: VectorCollection, vector: Vector, row: int, limit: int) -> list[Hit]:
+    itself = frozenset({UUID(int=row)})
+    return collection.search(
+        VectorQuery(DEFAULT_LIBRARY, [vector], without=itself, limit=limit, exact=True)
+    )
+
+
+def _seen(scores: Scores, classes: NDArray[np.intp]) -> NDArray[np.intp]:
+    """The first classes that searched."""
+    return np.unique(classes[scores.queries])[:EXAMPLES]
+
+
+def _example(files: Sequence[LabelledFile], row: int, hits: Sequence[Hit]) -> Example:
+    return Example(files[row], tuple(Neighbour(files[hit.id.int], hit.score) for hit in hits))
+
+
+def _classes(files: Sequence[LabelledFile], scores: Scores) -> Iterator[ClassQuality]:
     """One row a query in, one item a class out: all pictures of a class search, or none."""
+    labels = np.array([files[row].label for row in scores.queries])
     for name in np.unique(labels):
-        own = average_precision[labels == name]
+        own = scores.average_precision[labels == name]
         yield ClassQuality(str(name), len(own), float(own.mean()))

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-
-from lookalike.services.records import Vectors
-
-BLOCK = 256
-"""Queries ranked at once. Bounds memory to a few times BLOCK x pictures scores."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,17 +23,17 @@ class Scores:
     average_precision: NDArray[np.float64]
 
 
-def leave_one_out(vectors: Vectors, classes: NDArray[np.intp]) -> Scores:
+def leave_one_out(
+    classes: NDArray[np.intp], neighbours: Callable[[int], NDArray[np.intp]]
+) -> Scores:
     """Let each picture search among all others; a result is relevant if it is of its class.
 
-    `vectors` (n, dimensions) are compared by Euclidean distance, which at unit length gives the
-    order of the cosine; equally near neighbours come in the order of the pictures. `classes` (n,)
-    are numbers from 0. Pictures that are alone in their class are found but do not search.
+    `classes` (n,) are numbers from 0. `neighbours` gives the positions of all other pictures, the
+    nearest first. Pictures that are alone in their class are found but do not search.
     """
     queries = np.flatnonzero(np.bincount(classes)[classes] > 1)
-    blocks = np.split(queries, range(BLOCK, len(queries), BLOCK))
-    tables = [_measures(_relevance(vectors, classes, block)) for block in blocks]
-    return Scores(queries, *np.concatenate(tables, axis=1))
+    found = [classes[neighbours(int(row))] == classes[row] for row in queries]
+    return Scores(queries, *np.hstack([_measures(one[np.newaxis]) for one in found]))
 
 
 def precision_at(k: int, relevant: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -58,17 +54,6 @@ def average_precision(relevant: NDArray[np.bool_]) -> NDArray[np.float64]:
     precision = np.cumsum(relevant, axis=1) / ranks
     average: NDArray[np.float64] = (precision * relevant).sum(axis=1) / relevant.sum(axis=1)
     return average
-
-
-def _relevance(
-    vectors: Vectors, classes: NDArray[np.intp], queries: NDArray[np.intp]
-) -> NDArray[np.bool_]:
-    # |q - x|^2 = |q|^2 - (2 qx - |x|^2), and |q|^2 is the same for all neighbours of a query.
-    scores = 2 * vectors[queries] @ vectors.T - np.square(vectors).sum(axis=1)
-    scores[np.arange(len(queries)), queries] = -np.inf  # itself: ranked last, then cut off
-    neighbours = np.argsort(-scores, axis=1, kind="stable")[:, :-1]
-    relevant: NDArray[np.bool_] = classes[neighbours] == classes[queries, np.newaxis]
-    return relevant
 
 
 def _measures(relevant: NDArray[np.bool_]) -> NDArray[np.float64]:

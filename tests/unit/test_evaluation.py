@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from lookalike.services.errors import InvalidRequestError
-from lookalike.services.evaluation import BATCH, Report, evaluate
+from lookalike.services.evaluation import SHOWN, Report, evaluate
+from lookalike.services.labelled import BATCH
 from tests.factories import LIMITS, ODD, saved
 from tests.fake_embedder import FakeEmbedder
+from tests.fakes import MemoryVectorStore
 
 RED, DARK_RED = (250, 0, 0), (180, 0, 0)
 GREEN, DARK_GREEN = (0, 250, 0), (0, 180, 0)
@@ -80,9 +83,7 @@ def test_a_file_that_is_gone_when_its_turn_comes_is_reported(tmp_path):
         plain(tmp_path / f"red/{number}.png", RED)
     last = tmp_path / "zebra/last.png"
     plain(last, RED)
-    report = evaluate(
-        tmp_path, FakeEmbedder(), LIMITS, lambda _done, _total: last.unlink(missing_ok=True)
-    )
+    report = measure(tmp_path, lambda _done, _total: last.unlink(missing_ok=True))
     (failure,) = report.failures
     assert (failure.filename, failure.code) == ("zebra/last.png", "unavailable")
     assert "cannot be opened" in failure.message
@@ -124,7 +125,7 @@ def test_progress_counts_every_file_up_to_all(tmp_path):
         plain(tmp_path / f"red/{number}.png", RED)
     (tmp_path / "red/broken.png").touch()
     seen: list[tuple[int, int]] = []
-    evaluate(tmp_path, FakeEmbedder(), LIMITS, lambda done, total: seen.append((done, total)))
+    measure(tmp_path, lambda done, total: seen.append((done, total)))
     assert seen == [(BATCH, BATCH + 2), (BATCH + 2, BATCH + 2)]
 
 
@@ -135,9 +136,12 @@ def test_the_report_for_programs_names_the_measures_as_the_field_does(tmp_path):
     read_back = json.loads(json.dumps(measure(tmp_path).as_dict()))
     message = read_back["failures"][0].pop("message")
     assert message
+    assert read_back.pop("pictures_per_second") > 0
     assert read_back == {
         "model": "fake",
         "recipe": "letterbox 32, average pool, L2",
+        "distance": "cosine",
+        "bytes_per_vector": 49 * 4,
         "pictures": 2,
         "queries": 2,
         "alone": 0,
@@ -150,8 +154,31 @@ def test_the_report_for_programs_names_the_measures_as_the_field_does(tmp_path):
     }
 
 
-def measure(folder: Path) -> Report:
-    return evaluate(folder, FakeEmbedder(), LIMITS, lambda _done, _total: None)
+def test_examples_are_the_first_of_each_class_with_their_best_neighbours(tmp_path):
+    for number in range(SHOWN + 2):
+        plain(tmp_path / f"red/{number:02}.png", (250 - 10 * number, 0, 0))
+    plain(tmp_path / "alone/a.png", GREEN)
+    report = measure(tmp_path)
+    [example] = report.examples
+    assert example.file.name == "red/00.png"
+    names = [one.file.name for one in example.neighbours]
+    assert names == [f"red/{number:02}.png" for number in range(1, SHOWN + 1)]
+    scores = [one.score for one in example.neighbours]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_nothing_is_left_in_the_store(tmp_path):
+    plain(tmp_path / "red/a.png", RED)
+    plain(tmp_path / "red/b.png", DARK_RED)
+    store = MemoryVectorStore()
+    evaluate(tmp_path, FakeEmbedder(), LIMITS, store, lambda _done, _total: None)
+    assert store.names() == []
+
+
+def measure(
+    folder: Path, progress: Callable[[int, int], None] = lambda _done, _total: None
+) -> Report:
+    return evaluate(folder, FakeEmbedder(), LIMITS, MemoryVectorStore(), progress)
 
 
 def plain(path: Path, colour: tuple[int, int, int]) -> None:
