@@ -42,32 +42,40 @@ class Places:
     fetcher: Fetcher | None
 
 
+@dataclass(frozen=True, slots=True)
+class Table:
+    """How to read a manifest: `rows` begins a reading, `count` tells how many rows there are."""
+
+    rows: Callable[[], Iterator[Row]]
+    count: Callable[[], int]
+
+
 class ManifestSource:
     """The pictures that a table names, row by row. A row that is wrong fails alone."""
 
     def __init__(
         self,
         file: BinaryIO,
-        rows: Callable[[], Iterator[Row]],
+        table: Table,
         columns: Columns,
         places: Places,
         limits: SourceLimits,
     ) -> None:
-        """Take over `file` and the folder of `places`; `rows` begins a reading of the file."""
+        """Take over `file`, which `table` reads, and the folder of `places`."""
         self._file = file
-        self._rows = rows
+        self._table = table
         self._columns = columns
         self._places = places
         self._limits = limits
 
     def items(self, start: int = 0) -> Iterator[Item]:
         """See Source."""
-        for position, row in islice(enumerate(self._rows()), start, None):
+        for position, row in islice(enumerate(self._table.rows()), start, None):
             yield self._item(position, row)
 
     def total(self) -> int:
         """See Source."""
-        return sum(1 for _ in self._rows())
+        return self._table.count()
 
     def close(self) -> None:
         """See Source."""

@@ -16,7 +16,7 @@ from lookalike.services.filters import invalid_request
 from lookalike.services.sources.buckets import BucketSource
 from lookalike.services.sources.flickr30k import Flickr30kSource
 from lookalike.services.sources.folder import FolderSource
-from lookalike.services.sources.manifest import Columns, ManifestSource, Places
+from lookalike.services.sources.manifest import Columns, ManifestSource, Places, Table
 from lookalike.services.sources.ports import TableReader, Tools
 from lookalike.services.sources.records import Source, SourceLimits
 from lookalike.services.sources.rows import Row, csv_rows, json_rows
@@ -137,10 +137,10 @@ def _manifest(request: _Request) -> Source:
     spec = ManifestSpec.model_validate(request.spec)
     columns = Columns(**spec.columns.model_dump())
     file = request.file(spec.path)
-    rows = _rows(spec, columns, file, request)
+    table = _table(spec, columns, file, request)
     fetcher = request.given_tools.fetcher if request.given_tools else None
     places = Places(_base(spec, request), fetcher)
-    return ManifestSource(file, rows, columns, places, request.limits)
+    return ManifestSource(file, table, columns, places, request.limits)
 
 
 def _base(spec: ManifestSpec, request: _Request) -> ServerFolder | None:
@@ -151,16 +151,17 @@ def _base(spec: ManifestSpec, request: _Request) -> ServerFolder | None:
     return None
 
 
-def _rows(
-    spec: ManifestSpec, columns: Columns, file: BinaryIO, request: _Request
-) -> Callable[[], Iterator[Row]]:
-    if spec.format == "parquet":
-        return partial(_table_rows, request.tools.tables, file)
+def _table(spec: ManifestSpec, columns: Columns, file: BinaryIO, request: _Request) -> Table:
     most = request.limits.max_text_bytes
     lines = TextLines(file, spec.encoding, most)
+    if spec.format == "parquet":
+        tables = request.tools.tables
+        return Table(partial(_table_rows, tables, file), partial(tables.count, file))
     if spec.format == "jsonl":
-        return lambda: json_rows(lines)
-    return lambda: csv_rows(lines, columns.names.union(spec.text), most)
+        return Table(lambda: json_rows(lines), lambda: sum(1 for _ in json_rows(lines)))
+    texts = columns.names.union(spec.text)
+    rows = partial(csv_rows, lines, texts, most)
+    return Table(rows, lambda: sum(1 for _ in rows()))
 
 
 def _table_rows(tables: TableReader, file: BinaryIO) -> Iterator[Row]:

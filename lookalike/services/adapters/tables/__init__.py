@@ -1,0 +1,1 @@
+"""Parquet tables, read by pyarrow in a process of its own."""
