@@ -102,9 +102,9 @@ class Staging:
             self._folder = Path(tempfile.mkdtemp(dir=folder, prefix=OWN))
             self._held: int | None = _hold(self._folder)
 
-    def new(self) -> Staged:
-        """An empty staged file."""
-        return Staged(self._folder, self._max_bytes)
+    def new(self, max_bytes: int | None = None) -> Staged:
+        """An empty staged file, for a picture or for as much as `max_bytes` says."""
+        return Staged(self._folder, max_bytes or self._max_bytes)
 
     def close(self) -> None:
         """Remove the folder. May be called twice; nothing else may be called after."""

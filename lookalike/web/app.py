@@ -14,6 +14,7 @@ from lookalike.web import (
     errors,
     guards,
     health,
+    imports,
     libraries,
     metrics,
     models,
@@ -30,8 +31,8 @@ from lookalike.web.uploads import StagingRequest
 MAX_FORM_PARTS = 2_000
 """Fields and files in one request. Each file costs an open file handle until it is stored."""
 
-APIS = (libraries.api, pictures.api, search.api, models.api, status.api, check.api)
-PAGES = (search.pages, pictures.pages, health.pages, metrics.pages)
+APIS = (libraries.api, pictures.api, search.api, models.api, status.api, check.api, imports.api)
+PAGES = (search.pages, pictures.pages, imports.pages, health.pages, metrics.pages)
 
 
 class ReadableJson(DefaultJSONProvider):

@@ -11,6 +11,8 @@ from lookalike.services.intake import Upload
 from lookalike.services.staging import Staged
 from lookalike.web.context import platform
 
+IMPORTS = "/api/v1/imports"
+
 
 class StagingRequest(Request):
     """A request whose files are staged files, removed when the request ends, however it ends."""
@@ -23,7 +25,7 @@ class StagingRequest(Request):
         content_length: int | None = None,
     ) -> IO[bytes]:
         del total_content_length, content_type, filename, content_length
-        staged = platform().staging.new()
+        staged = platform().staging.new(self._most_bytes())
         self._staged_files().append(staged)
         return cast(IO[bytes], staged)
 
@@ -32,6 +34,10 @@ class StagingRequest(Request):
         super().close()
         for staged in self._staged_files():
             staged.close()
+
+    def _most_bytes(self) -> int | None:
+        """An archive to import from may be as large as a request; None means a picture."""
+        return platform().settings.max_request_bytes if self.path == IMPORTS else None
 
     def _staged_files(self) -> list[Staged]:
         files: list[Staged] = self.__dict__.setdefault("staged_files", [])

@@ -197,7 +197,7 @@ class Imports:
         with ExitStack() as stack:
             if file is not None:
                 stack.enter_context(file)
-            stack.enter_context(closing(self._open(wanted.kind, wanted.spec, file)))
+            stack.enter_context(closing(self._open(wanted.kind, wanted.spec, file=file)))
 
     def _change(self, import_id: UUID, change: Callable[[Session, Import], object]) -> Progress:
         with self._db.write() as session:
@@ -285,7 +285,7 @@ def _retry(session: Session, row: Import, position: int | None) -> list[UUID]:
     session.execute(
         update(ImportFailure).where(*wanted, ImportFailure.picture_id.is_(None)).values(retry=True)
     )
-    if len(stored) < len(failures) and row.kind in FROM_FILES and row.file_key is None:
+    if len(stored) < len(failures) and _lacks_file(row):
         raise InvalidRequestError(
             "The uploaded file is no longer kept. Import it again; what is in already is not "
             "stored twice."
@@ -297,7 +297,11 @@ def _retry(session: Session, row: Import, position: int | None) -> list[UUID]:
 
 
 FROM_FILES = frozenset({"zip", "tar", "webdataset", "manifest", "urls"})
-"""Kinds of sources that are read from an uploaded file."""
+"""Kinds of sources that are read from a file: an uploaded one, or one that `path` names."""
+
+
+def _lacks_file(row: Import) -> bool:
+    return row.kind in FROM_FILES and row.file_key is None and row.spec.get("path") is None
 
 
 def _wanted(import_id: UUID, position: int | None) -> list[ColumnElement[bool]]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, BinaryIO, Protocol
 from uuid import UUID
 
 from lookalike.services.models import Import
@@ -16,8 +16,12 @@ KEPT = 2
 """Sources that stay open between slices, so that an archive is not gone through again and again."""
 
 
-Opener: TypeAlias = Callable[[str, Mapping[str, Any], BinaryIO | None], Source]
-"""Opens the source that a kind, its options and an uploaded file describe. Raises SourceError."""
+class Opener(Protocol):
+    """Opens the source that a kind, its options and an uploaded file describe."""
+
+    def __call__(self, kind: str, spec: Mapping[str, Any], *, file: BinaryIO | None) -> Source:
+        """Open it; `file` belongs to it from now on. Raises SourceError, InvalidRequestError."""
+        ...
 
 
 class Reader:
@@ -27,7 +31,7 @@ class Reader:
         self.position = row.position
         with ExitStack() as opening:
             file = opening.enter_context(blobs.open(row.file_key)) if row.file_key else None
-            self._source = open_source(row.kind, row.spec, file)
+            self._source = open_source(row.kind, row.spec, file=file)
             opening.callback(self._source.close)
             self._stack = opening.pop_all()
         self._items: Iterator[Item] | None = None
