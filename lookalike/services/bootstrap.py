@@ -96,6 +96,7 @@ class Platform:
     repairing: Repairing
     backup: Backup
     restore: Restore
+    _outbox: Outbox
     _parts: Parts
 
     def warm(self) -> None:
@@ -106,6 +107,7 @@ class Platform:
         """Release files, threads and connections."""
         self.carrying.close()
         self.staging.close()
+        self._outbox.close()
         self._parts.decoder.close()
         self._parts.store.close()
         self._parts.queue.close()
@@ -276,5 +278,6 @@ def assemble(settings: Settings, parts: Parts) -> Platform:
             thumbnails,
             settings.data_dir / "staging",
         ),
+        _outbox=outbox,
         _parts=parts,
     )

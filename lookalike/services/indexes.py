@@ -49,7 +49,7 @@ class Indexes:
             lock(session, "live index")
             row = session.scalar(_live())
             if row is None:
-                row = _new_index(self._embedders.get(model))
+                row = new_index(self._embedders.get(model))
                 session.add(row)
         self._open(row)
         return row
@@ -105,7 +105,8 @@ def _live() -> Select[Index]:
     return select(Index).where(Index.state == IndexState.LIVE)
 
 
-def _new_index(embedder: Embedder) -> Index:
+def new_index(embedder: Embedder) -> Index:
+    """The row of an index of this model that is live from its commit on."""
     definition = embedder.definition
     index_id = new_id()
     return Index(

@@ -102,7 +102,8 @@ class Indexing:
     def _leased(self, index: OpenIndex, picture_ids: Sequence[UUID]) -> Iterator[list[Picture]]:
         pictures = self._leases.take(index.id, picture_ids)
         try:
-            yield pictures
+            with self._leases.kept(index.id, [picture.id for picture in pictures]):
+                yield pictures
         except BaseException as error:
             blameless = isinstance(error, UnavailableError)
             ids = [picture.id for picture in pictures]
@@ -111,7 +112,6 @@ class Indexing:
 
     def _index_into(self, index: OpenIndex, pictures: Sequence[Picture]) -> None:
         recipe = index.embedder.definition.recipe
-        left = [picture.id for picture in pictures]
         for batch in batches(
             pictures,
             lambda picture: self._decode(picture, recipe),
@@ -122,8 +122,7 @@ class Indexing:
             failed = [one for one in batch if isinstance(one, _Failed)]
             reach("after_decode")
             self._upsert(index, decoded)
-            left = left[len(batch) :]
-            self._record(index, decoded, failed, left)
+            self._record(index, decoded, failed)
             reach("after_commit")
 
     def _decode(self, picture: Picture, recipe: Recipe) -> _Decoded | _Failed:
@@ -166,12 +165,10 @@ class Indexing:
         index: OpenIndex,
         decoded: Sequence[_Decoded],
         failed: Sequence[_Failed],
-        left: Sequence[UUID],
     ) -> None:
         with self._db.write() as session:
             _record_indexed(session, index.id, decoded)
             _record_failed(session, index.id, failed)
-            self._leases.renew(session, index.id, left)
         self._outbox.settle([one.picture.id for one in decoded])
         _count(decoded, failed)
 

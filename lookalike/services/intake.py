@@ -202,7 +202,8 @@ def _enter(session: Session, picture_ids: Sequence[UUID], queue: Queue) -> dict[
 
     Answers the state of each: indexed when it is in every index.
     """
-    query = select(Entry).where(Entry.picture_id.in_(picture_ids)).with_for_update()
+    query = select(Entry).where(Entry.picture_id.in_(picture_ids))
+    query = query.order_by(Entry.picture_id, Entry.index_id).with_for_update()
     there = {(entry.picture_id, entry.index_id): entry for entry in session.scalars(query)}
     states = dict.fromkeys(picture_ids, State.INDEXED)
     for key in product(picture_ids, fed_index_ids(session)):

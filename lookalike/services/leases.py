@@ -1,21 +1,31 @@
 """Leases: which worker has which entries in hand, so that one picture is not worked on twice.
 
-A lease is a time in SQL, taken for a batch, renewed as the batch goes on, and given back with
-its result. A worker that dies leaves a lease that runs out. Leases save work; they are not what
-keeps data right: writes can be repeated without harm.
+A lease is a time in SQL, taken for a batch, renewed while the batch is worked on, and given back
+with its result. A worker that dies leaves a lease that runs out. Leases save work; they are not
+what keeps data right: writes can be repeated without harm.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from uuid import UUID
 
+import structlog
 from sqlalchemy import ColumnElement, or_, select, update
-from sqlalchemy.orm import Session
 
 from lookalike.services.db import Database
 from lookalike.services.models import Entry, Picture, State, now
+
+log = structlog.get_logger(__name__)
+
+BEATS = 3
+"""Renewals in the length of a lease, so that a late one does no harm."""
+
+LONGEST = 60
+"""Leases that work on one batch may last: half an hour, where the slowest takes minutes."""
 
 SUSPECT = 3
 """Workers that an entry was lost with before it is worked on alone, to spare its neighbours."""
@@ -70,11 +80,36 @@ class Leases:
             rows = session.scalars(select(Picture).where(Picture.id.in_(ids)).order_by(Picture.id))
             return list(rows)
 
-    def renew(self, session: Session, index_id: UUID, picture_ids: Sequence[UUID]) -> None:
-        """Prolong the leases of those that are still to be done, within a transaction."""
-        if picture_ids:
-            prolonged = update(Entry).where(*_pending(index_id, picture_ids))
-            session.execute(prolonged.values(leased_until=now() + self._length))
+    @contextmanager
+    def kept(self, index_id: UUID, picture_ids: Sequence[UUID]) -> Iterator[None]:
+        """Renew the leases, of those that are still to be done, for as long as the block lasts.
+
+        However long: a block that works on is no reason for others to begin it too. After
+        `LONGEST` leases it counts as stuck, and they run out.
+        """
+        ended = threading.Event()
+        arguments = (index_id, picture_ids, ended)
+        beat = threading.Thread(target=self._beat, args=arguments, name="lease", daemon=True)
+        beat.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            beat.join()
+
+    def _beat(self, index_id: UUID, picture_ids: Sequence[UUID], ended: threading.Event) -> None:
+        for _ in range(BEATS * LONGEST):
+            if ended.wait(self._length.total_seconds() / BEATS):
+                return
+            try:
+                self._renew(index_id, picture_ids)
+            except Exception:  # they are done twice at worst
+                log.exception("lease_not_renewed", pictures=len(picture_ids))
+
+    def _renew(self, index_id: UUID, picture_ids: Sequence[UUID]) -> None:
+        with self._db.write() as session:
+            held = *_pending(index_id, picture_ids), Entry.leased_until.is_not(None)
+            session.execute(update(Entry).where(*held).values(leased_until=now() + self._length))
 
     def give_back(self, index_id: UUID, picture_ids: Sequence[UUID], *, blameless: bool) -> None:
         """End the leases on what is still to be done.

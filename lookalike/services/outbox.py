@@ -1,29 +1,44 @@
 """Makes vectors and blobs agree with SQL after a picture was changed or removed.
 
 Each such change writes an outbox item in its own transaction. It is settled right after the
-commit; what a crash or an outage left unsettled is settled at the next start.
+commit; what a crash or an outage left unsettled is settled by a sweep.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextvars import copy_context
 from uuid import UUID
 
+import structlog
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from lookalike.services.blobs import original_key, thumbnail_key
 from lookalike.services.db import Database, lock
+from lookalike.services.errors import UnavailableError
 from lookalike.services.indexes import Indexes
 from lookalike.services.models import OutboxItem, Picture, now
 from lookalike.services.payloads import payload_of
 from lookalike.services.ports import BlobStore
+
+log = structlog.get_logger(__name__)
 
 
 def remember(session: Session, picture_id: UUID, sha256: str) -> None:
     """Promise, within the transaction that changes or removes the picture, to settle it."""
     lock(session, f"outbox {picture_id}")
     session.merge(OutboxItem(picture_id=picture_id, sha256=sha256, added_at=now()))
+
+
+SOON = 2.0
+"""Seconds that somebody who changed or removed a picture waits until filters know of it."""
+
+AT_ONCE = 4
+"""Settlements that may be under way for people who wait. More are left to the sweeper: a vector
+store that hangs must not hold the threads that serve everything else."""
 
 
 class Outbox:
@@ -33,6 +48,28 @@ class Outbox:
         self._db = db
         self._indexes = indexes
         self._blobs = blobs
+        self._free = threading.Semaphore(AT_ONCE)
+        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="outbox")
+
+    def settle_soon(self, picture_ids: Sequence[UUID]) -> None:
+        """Settle these items at once if all parts answer; a sweep does it if they do not."""
+        if self._free.acquire(blocking=False):
+            context = copy_context()
+            wait([self._threads.submit(context.run, self._try, picture_ids)], SOON)
+
+    def close(self) -> None:
+        """End what is under way. Nothing else may be called after."""
+        self._threads.shutdown(cancel_futures=True)
+
+    def _try(self, picture_ids: Sequence[UUID]) -> None:
+        try:
+            self.settle(picture_ids)
+        except UnavailableError as error:
+            log.warning("settled_later", pictures=len(picture_ids), reason=error.message)
+        except Exception:  # nobody waits for this thread's answer
+            log.exception("not_settled", pictures=len(picture_ids))
+        finally:
+            self._free.release()
 
     def settle_all(self) -> int:
         """Settle everything that is left over; answers how many items there were."""

@@ -95,7 +95,7 @@ class Pictures:
             if _apply(picture, changes):
                 picture.revision += 1
                 remember(session, picture.id, picture.sha256)
-        self._outbox.settle([picture_id])
+        self._outbox.settle_soon([picture_id])
         return self.get(picture_id)
 
     def remove(self, picture_id: UUID) -> None:
@@ -107,7 +107,7 @@ class Pictures:
             picture = _held(session, picture_id)
             remember(session, picture.id, picture.sha256)
             session.delete(picture)
-        self._outbox.settle([picture_id])
+        self._outbox.settle_soon([picture_id])
 
     def original(self, picture_id: UUID) -> tuple[Picture, BinaryIO]:
         """The picture and its bytes as they were uploaded; the caller closes the file.

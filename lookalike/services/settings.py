@@ -96,16 +96,18 @@ class Settings(BaseSettings):
     database_url: Annotated[
         str,
         Field(
+            repr=False,  # it holds a password
             description="Database, such as postgresql://lookalike:secret@postgres/lookalike. "
-            "Empty means SQLite in the data folder."
+            "Empty means SQLite in the data folder.",
         ),
     ] = ""
     broker_url: Annotated[
         str,
         Field(
+            repr=False,  # it holds a password
             description="Celery broker, such as redis://:secret@valkey:6379/0. With one, web and "
             "workers are processes of their own, and DATABASE_URL and QDRANT_URL must name "
-            "servers too. memory://localhost/ keeps the queue in this process."
+            "servers too. memory://localhost/ keeps the queue in this process.",
         ),
     ] = "memory://localhost/"
     qdrant_url: Annotated[
@@ -314,9 +316,8 @@ class Settings(BaseSettings):
         Field(
             ge=1,
             le=3600,
-            description="How long a worker may be silent before others take over what it has in "
-            "hand. It speaks after each forward pass; one that is slower only has its work done "
-            "twice. The same for all processes.",
+            description="How long after a worker's death others take over what it had in hand. "
+            "While it lives it says so three times in this time. The same for all processes.",
         ),
     ] = 30
     sweep_seconds: Annotated[

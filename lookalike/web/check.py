@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import threading
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from lookalike.services.consistency.checking import PATIENCE
 from lookalike.services.consistency.report import IndexCounts, Kind, Report
+from lookalike.services.errors import BusyError
 from lookalike.services.models import IndexState, State
 from lookalike.web.api import Api
 from lookalike.web.context import platform
 
 api = Api("check")
+
+_ONE = threading.Lock()
+"""A check holds its thread for minutes: the others are for everybody else."""
 
 
 class CheckRequest(BaseModel):
@@ -70,9 +75,14 @@ class CheckAnswer(BaseModel):
 )
 def check(body: CheckRequest) -> CheckAnswer:
     """Check everything and, if asked, repair it. Uploads and searches go on meanwhile."""
-    report = platform().checking.run(deep=body.deep, patience=body.patience)
-    if body.repair:
-        report = platform().repairing.run(report)
+    if not _ONE.acquire(blocking=False):
+        raise BusyError("A check is under way already. Wait for its end, then start yours.")
+    try:
+        report = platform().checking.run(deep=body.deep, patience=body.patience)
+        if body.repair:
+            report = platform().repairing.run(report)
+    finally:
+        _ONE.release()
     return _answer(report)
 
 

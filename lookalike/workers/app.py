@@ -7,12 +7,15 @@ sends messages and never needs it.
 from __future__ import annotations
 
 import os
+import sys
 from functools import cache
 from typing import Any
 
+import structlog
 from celery.signals import setup_logging, worker_init, worker_shutdown
 
 from lookalike.services.bootstrap import Platform, bootstrap
+from lookalike.services.errors import ConfigurationError, LookalikeError, UnavailableError
 from lookalike.services.logs import configure_logs
 from lookalike.services.metrics import serve_metrics
 from lookalike.services.settings import read_settings
@@ -20,12 +23,14 @@ from lookalike.workers.factory import create_app
 
 NICENESS = 10
 
+log = structlog.get_logger(__name__)
+
 settings = read_settings()
 
 
 @cache
 def platform() -> Platform:
-    """The services of this process."""
+    """The services of this process, put together before the first task comes in."""
     return bootstrap(settings)
 
 
@@ -41,10 +46,19 @@ def _set_up_logging(**_facts: Any) -> None:
 def _start(**_facts: Any) -> None:
     # Whoever searches on the same machine goes first.
     os.nice(NICENESS)
-    serve_metrics(settings.metrics_port)
-    platform()
+    try:
+        serve_metrics(settings.metrics_port)
+        platform().sweeping.run()
+    except LookalikeError as error:
+        if isinstance(error, UnavailableError) and platform.cache_info().currsize:
+            log.warning("not_swept", reason=error.message)
+            return
+        # Celery would log an exception and go on, with every task failing.
+        print(f"lookalike: {error.message}", file=sys.stderr)  # noqa: T201  nobody else tells
+        sys.exit(2 if isinstance(error, ConfigurationError) else 1)
 
 
 @worker_shutdown.connect  # type: ignore[untyped-decorator]
 def _stop(**_facts: Any) -> None:
-    platform().close()
+    if platform.cache_info().currsize:
+        platform().close()

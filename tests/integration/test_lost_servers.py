@@ -86,6 +86,29 @@ def test_a_broker_that_may_forget_is_refused_by_name(cluster: Cluster):
     assert "Traceback" not in refused.stderr
 
 
+def test_a_worker_refuses_a_broker_that_may_forget(cluster: Cluster):
+    cluster.valkey.client.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        worker = cluster.worker()
+        assert worker.process.wait(60) == 2
+    finally:
+        cluster.valkey.client.config_set("maxmemory-policy", "noeviction")
+    assert "noeviction" in cluster.log("worker")
+    assert "Traceback" not in cluster.log("worker")
+
+
+def test_removals_and_changes_do_not_wait_for_a_slow_vector_store(cluster: Cluster):
+    web, worker, beat = cluster.web(), cluster.worker(), cluster.beat()
+    ids = web.upload(files(12))
+    web.settle(ids)
+    with held(cluster, seconds=30), ThreadPoolExecutor(8) as pool:
+        fast = httpx.Client(base_url=f"{web.url}/api/v1", timeout=15, trust_env=False)
+        gone = [pool.submit(fast.delete, f"/images/{one}") for one in ids[:8]]
+        assert {one.result().status_code for one in gone} == {204}
+        assert fast.patch(f"/images/{ids[8]}", json={"tags": ["late"]}).status_code == 200
+    assert_nothing_lost(cluster, web, ids[8:], deleted=ids[:8], alive=[web, worker, beat])
+
+
 # The database
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Iterator
 from uuid import UUID, uuid4
 
 import pytest
@@ -76,3 +79,38 @@ def test_only_the_broker_in_memory_is_embedded():
     assert not is_embedded("redis://localhost/0")
     assert transport_options("memory://", 30)
     assert "polling_interval" not in transport_options("redis://localhost/0", 30)
+
+
+def test_a_broker_that_says_nothing_holds_nobody_for_long():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
+        queue = CeleryQueue(url, batch=3, lease_seconds=30)
+        asked = [
+            threading.Thread(target=_refused, args=(ask,), daemon=True)
+            for ask in (lambda: queue.put([uuid4()]), queue.waiting, queue.workers, queue.check)
+        ]
+        for thread in asked:
+            thread.start()
+        for thread in asked:
+            thread.join(20)  # the system itself would wait for minutes
+            assert not thread.is_alive()
+        queue.close()
+
+
+def test_a_broker_that_was_down_a_moment_ago_is_not_asked_again():
+    queue = CeleryQueue("redis://127.0.0.1:1/0", batch=3, lease_seconds=30)
+    with pytest.raises(UnavailableError):
+        queue.put([uuid4()])
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        queue._app.conf.broker_url = f"redis://127.0.0.1:{listener.getsockname()[1]}/0"
+        listener.settimeout(0.2)
+        with pytest.raises(UnavailableError):
+            queue.waiting()
+        with pytest.raises(TimeoutError):
+            listener.accept()
+    queue.close()
+
+
+def _refused(ask: Callable[[], object]) -> None:
+    with contextlib.suppress(UnavailableError):
+        ask()

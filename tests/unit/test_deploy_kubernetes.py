@@ -208,7 +208,7 @@ def test_there_is_one_beat_and_workers_have_time_and_a_pulse(manifests: list[dic
 def test_web_is_probed_under_a_name_that_it_answers_to(manifests: list[dict[str, Any]]):
     (web,) = only(manifests, "Deployment", "web")["spec"]["template"]["spec"]["containers"]
     probes = {name: web[f"{name}Probe"]["httpGet"] for name in ("readiness", "liveness", "startup")}
-    assert [probe["path"] for probe in probes.values()] == ["/readyz", "/healthz", "/healthz"]
+    assert [probe["path"] for probe in probes.values()] == ["/healthz", "/healthz", "/healthz"]
     for probe in probes.values():
         assert probe["httpHeaders"] == [{"name": "Host", "value": "localhost"}]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from uuid import UUID
 
@@ -56,10 +57,21 @@ def test_what_a_dead_worker_had_in_hand_is_taken(world: World, ids: list[UUID]):
 
 
 def test_a_renewed_lease_lasts(world: World, leases: Leases, ids: list[UUID]):
-    Leases(world.db, timedelta(seconds=-1)).take(index_id(world), ids)
-    with world.db.write() as session:
-        leases.renew(session, index_id(world), ids[:2])
-    assert [one.id for one in leases.take(index_id(world), ids)] == ids[2:]
+    short = Leases(world.db, timedelta(seconds=1))
+    short.take(index_id(world), ids)
+    with short.kept(index_id(world), ids[:2]):
+        time.sleep(1.5)
+        assert [one.id for one in leases.take(index_id(world), ids)] == ids[2:]
+
+
+def test_a_lease_of_what_was_done_meanwhile_is_not_renewed(world: World, ids: list[UUID]):
+    short = Leases(world.db, timedelta(seconds=1))
+    short.take(index_id(world), ids)
+    change(world, ids[0], state=State.INDEXED, leased_until=None)
+    with short.kept(index_id(world), ids):
+        time.sleep(0.7)
+    with world.db.read() as session:
+        assert session.get_one(Entry, (ids[0], index_id(world))).leased_until is None
 
 
 def test_an_outage_gives_everything_back_without_blame(world: World, ids: list[UUID]):

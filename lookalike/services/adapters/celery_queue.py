@@ -25,6 +25,19 @@ from lookalike.services.broker import (
 from lookalike.services.errors import ConfigurationError, UnavailableError
 from lookalike.services.records import Queue
 
+IMPATIENT = {
+    "max_retries": 1,
+    "interval_start": 0.1,
+    "socket_connect_timeout": 1,
+    "socket_timeout": 2,
+    "retry_on_timeout": False,
+}
+"""For a broker that is down: web threads wait for it, and sweeps queue what was stored."""
+
+DOWN = "The queue cannot be reached at the moment."
+DOWN_SECONDS = 2.0
+"""After a failure, how long the broker counts as down without asking it again."""
+
 log = structlog.get_logger(__name__)
 
 PING_SECONDS = 0.5
@@ -42,7 +55,10 @@ class CeleryQueue:
 
     def __init__(self, broker_url: str, batch: int, lease_seconds: float) -> None:
         self._app = Celery("lookalike-producer", broker=broker_url, set_as_current=False)
-        self._app.conf.broker_transport_options = transport_options(broker_url, lease_seconds)
+        self._app.conf.broker_transport_options = {
+            **transport_options(broker_url, lease_seconds),
+            **IMPATIENT,
+        }
         # A web thread does not wait long for a broker that is down: sweeps queue what was stored.
         self._app.conf.task_publish_retry_policy = {"max_retries": 1, "interval_start": 0.1}
         self._url = broker_url
@@ -51,18 +67,19 @@ class CeleryQueue:
         self._batch = batch
         self._pinging = threading.Lock()
         self._pinged = (float("-inf"), 0)
+        self._down_until = float("-inf")
 
     def put(self, picture_ids: Sequence[UUID], queue: Queue = Queue.INTERACTIVE) -> None:
         """See IndexQueue. Raises UnavailableError when the broker is down."""
         request = get_contextvars().get("request_id")
-        with _translated():
+        with self._asking():
             for start in range(0, len(picture_ids), self._batch):
                 ids = [str(one) for one in picture_ids[start : start + self._batch]]
                 self._app.send_task(INDEX_TASK, args=[ids, request], queue=str(queue))
 
     def put_import(self, import_id: UUID, ticket: UUID, delay: float) -> None:
         """See ImportQueue. Raises UnavailableError when the broker is down."""
-        with _translated():
+        with self._asking():
             self._app.send_task(
                 IMPORT_TASK,
                 args=[str(import_id), str(ticket)],
@@ -72,7 +89,7 @@ class CeleryQueue:
 
     def waiting(self) -> Mapping[Queue, int]:
         """See IndexQueue. Raises UnavailableError when the broker is down."""
-        with _translated(), self._app.connection_for_read() as connection:
+        with self._asking(), self._app.connection_for_read() as connection:
             declare = connection.default_channel.queue_declare
             return {queue: int(declare(str(queue)).message_count) for queue in Queue}
 
@@ -106,7 +123,7 @@ class CeleryQueue:
 
     def _eviction_policy(self) -> str:
         try:
-            with _translated(), self._app.connection_for_read() as connection:
+            with self._asking(), self._app.connection_for_read() as connection:
                 facts = connection.default_channel.client.info("memory")
         except UnavailableError as error:
             log.warning("broker_not_checked", reason=error.message)
@@ -114,13 +131,16 @@ class CeleryQueue:
         return str(facts.get("maxmemory_policy", SAFE_POLICY))
 
     def _ping(self) -> int:
-        with _translated():
+        with self._asking():
             return len(self._app.control.ping(timeout=PING_SECONDS, limit=self._most_workers))
 
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except (KombuError, CeleryError, OSError, RedisError) as error:
-        raise UnavailableError("The queue cannot be reached at the moment.") from error
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Translate errors; after one, refuse at once for a moment."""
+        if time.monotonic() < self._down_until:
+            raise UnavailableError(DOWN)
+        try:
+            yield
+        except (KombuError, CeleryError, OSError, RedisError) as error:
+            self._down_until = time.monotonic() + DOWN_SECONDS
+            raise UnavailableError(DOWN) from error

@@ -34,7 +34,7 @@ from lookalike.services.errors import (
     PictureError,
     UnavailableError,
 )
-from lookalike.services.indexes import Indexes, OpenIndex, fed_index_ids, live_index
+from lookalike.services.indexes import Indexes, OpenIndex, fed_index_ids, live_index, new_index
 from lookalike.services.models import Entry, Library, Picture, PictureTag, State
 from lookalike.services.outbox import Outbox
 from lookalike.services.payloads import payload_of
@@ -131,12 +131,14 @@ class Restore:
     def _use_model(self, model: str) -> None:
         """Make the model's index the live one, in place of an empty one of another model."""
         with self._db.write() as session:
+            lock(session, "live index")
             row = live_index(session)
             if row.model == model:
                 return
             _check_empty(session)
+            # In one step: an upload must never find no index at all.
             session.delete(row)
-        self._indexes.ensure_live(model)
+            session.add(new_index(self._stores.embedders.get(model)))
         self._stores.vectors.drop(row.collection)
 
     def _insert(self, archive: Archive) -> None:

@@ -28,6 +28,9 @@ MODULE = "lookalike.services.adapters.decoding.child"
 START_SECONDS = 60.0
 """A process starts in a quarter of a second; a busy machine may take far longer."""
 
+WAITS = 2
+"""How many of the longest tasks somebody waits for: whoever searches holds a thread meanwhile."""
+
 MAX_TASKS = 5000
 """Then a process is replaced, so that what its libraries leak does not add up."""
 
@@ -129,9 +132,10 @@ class Children:
     def run(self, function: Callable[..., T], *arguments: object) -> T:
         """Run `function`, which must be importable by name, in a process that is free.
 
-        Waits for one. Raises the LookalikeError that the function raises, RuntimeError with its
-        stack trace for anything else, ChildDiedError and OutOfTimeError when the process ended
-        or was ended, and UnavailableError when none could be started or all were closed.
+        Waits for one, but not for ever. Raises the LookalikeError that the function raises,
+        RuntimeError with its stack trace for anything else, ChildDiedError and OutOfTimeError
+        when the process ended or was ended, and UnavailableError when none could be started, all
+        were closed, or none became free in time.
         """
         with self._child() as child:
             good, value = child.run(function, arguments, self._seconds)
@@ -158,7 +162,10 @@ class Children:
     def _child(self) -> Iterator[Child]:
         if self._owner not in {None, os.getpid()}:
             raise _forked()
-        child = self._idle.get()
+        try:
+            child = self._idle.get(timeout=WAITS * self._seconds)
+        except queue.Empty:
+            raise _all_busy() from None
         try:
             if child is None or not child.usable:
                 child = self._replace(child)
@@ -197,6 +204,12 @@ def _not_started() -> UnavailableError:
     return UnavailableError(
         "Pictures cannot be decoded at the moment: the process that does it did not start. "
         "Look for a lack of memory, then try again."
+    )
+
+
+def _all_busy() -> UnavailableError:
+    return UnavailableError(
+        "All decoding processes are busy with pictures that take very long. Try again in a minute."
     )
 
 

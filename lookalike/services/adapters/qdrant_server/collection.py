@@ -18,6 +18,7 @@ from lookalike.services.adapters.qdrant_server.queries import page, request
 from lookalike.services.adapters.qdrant_server.requests import (
     Slice,
     asking_if_optimized,
+    collection_names,
     counting,
     deleting,
     overwriting,
@@ -27,6 +28,7 @@ from lookalike.services.adapters.qdrant_server.requests import (
     upserting,
 )
 from lookalike.services.adapters.qdrant_server.server import Call, Server
+from lookalike.services.errors import UnavailableError
 from lookalike.services.ports import StoredPayload, VectorQuery
 from lookalike.services.records import CollectionSpec, Hit, Payload, Point, Vector, scored
 
@@ -162,6 +164,12 @@ class QdrantCollection:
         try:
             return self._server.read(doing, call)
         except MissingError:
+            # Something else in between may say "not found" too, and must not pass for emptiness.
+            if self._name in self._server.read("listing collections", collection_names):
+                raise UnavailableError(
+                    "The Qdrant server says that a collection is missing, and that it is there. "
+                    "Look for a proxy in between, and try again."
+                ) from None
             return missing
 
 

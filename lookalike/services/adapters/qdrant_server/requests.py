@@ -91,6 +91,11 @@ def counting(name: str, wanted: models.Filter | None) -> Call[int]:
     return call
 
 
+def collection_names(client: QdrantClient, _seconds: int) -> set[str]:
+    """Every collection that the server has."""
+    return {one.name for one in client.get_collections().collections}
+
+
 def asking_if_optimized(name: str) -> Call[bool]:
     """Whether the server has nothing left to put into the graph."""
     return lambda client, _: client.get_collection(name).status == models.CollectionStatus.GREEN

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from functools import partial
 
 from qdrant_client import QdrantClient, models
 
@@ -11,6 +12,7 @@ from lookalike.services.adapters.qdrant_server.collection import QdrantCollectio
 from lookalike.services.adapters.qdrant_server.errors import MissingError
 from lookalike.services.adapters.qdrant_server.making import Making
 from lookalike.services.adapters.qdrant_server.options import QdrantOptions
+from lookalike.services.adapters.qdrant_server.requests import collection_names
 from lookalike.services.adapters.qdrant_server.schema import quantization
 from lookalike.services.adapters.qdrant_server.server import Call, Connect, Server
 from lookalike.services.errors import UnavailableError
@@ -63,11 +65,7 @@ class QdrantStore:
 
     def names(self) -> list[str]:
         """See VectorStore: those on the server, and those opened here that are yet to be made."""
-
-        def call(client: QdrantClient, _: int) -> set[str]:
-            return {one.name for one in client.get_collections().collections}
-
-        there = self._server.read("listing collections", call)
+        there = self._server.read("listing collections", collection_names)
         with self._lock:
             return sorted(there | self._open.keys())
 
@@ -80,6 +78,8 @@ class QdrantStore:
         """
         with self._lock:
             collection = self._open.get(name)
+        if name == self._server.read("looking at aliases", partial(_named, alias)):
+            return
         if collection is not None:
             collection.make()
         try:
@@ -102,16 +102,20 @@ class QdrantStore:
         return QdrantCollection(name, spec, self._server, making)
 
 
+def _named(alias: str, client: QdrantClient, _seconds: int) -> str | None:
+    """The collection that the alias names, if any."""
+    named = {one.alias_name: one.collection_name for one in client.get_aliases().aliases}
+    return named.get(alias)
+
+
 def _pointing(alias: str, name: str) -> Call[None]:
     create = models.CreateAlias(alias_name=alias, collection_name=name)
     delete = models.DeleteAlias(alias_name=alias)
 
     def call(client: QdrantClient, seconds: int) -> None:
-        named = {one.alias_name: one.collection_name for one in client.get_aliases().aliases}
         changes: list[models.AliasOperations] = [models.CreateAliasOperation(create_alias=create)]
-        if alias in named:
+        if _named(alias, client, seconds) is not None:
             changes.insert(0, models.DeleteAliasOperation(delete_alias=delete))
-        if named.get(alias) != name:
-            client.update_collection_aliases(changes, timeout=seconds)
+        client.update_collection_aliases(changes, timeout=seconds)
 
     return call
