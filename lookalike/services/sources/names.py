@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from pathlib import PurePosixPath
+from posixpath import splitext
 
 from lookalike.services.errors import NestedArchiveError, UnsafeNameError
 
@@ -83,4 +83,5 @@ def is_hidden(name: str) -> bool:
 
 
 def _suffix(name: str) -> str:
-    return PurePosixPath(name.replace("\\", "/")).suffix.lower()
+    # Not pathlib, which keeps every part it has seen.
+    return splitext(name.replace("\\", "/"))[1].lower()

@@ -144,7 +144,7 @@ def _pax_records(text: bytes) -> dict[str, str]:
         length = _number(digits.decode("ascii", "replace"), 0) or 0
         line = text[place + len(digits) + 1 : place + length]
         key, equals, value = line.removesuffix(b"\n").partition(b"=")
-        if not equals:
+        if not equals or place + length > len(text):
             break
         records[key.decode("utf-8", "replace")] = value.decode("utf-8", "surrogateescape")
         place += length
