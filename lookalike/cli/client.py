@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -55,6 +56,36 @@ class Client:
                 files={"image": (picture.name, file)},
                 data={"query": json.dumps(query)},
             )
+
+    def start_import(self, wanted: dict[str, Any], file: Path | None = None) -> Any:
+        """Start an import, from `file` if one is given; see `POST /imports`."""
+        if file is None:
+            return self._call("POST", "/imports", json=wanted)
+        with file.open("rb") as opened:
+            parts = {"file": (file.name, opened)}
+            return self._call("POST", "/imports", files=parts, data=wanted, timeout=None)
+
+    def imports(self, limit: int) -> list[dict[str, Any]]:
+        """The newest imports."""
+        found: list[dict[str, Any]] = self._call("GET", "/imports", params={"limit": limit})[
+            "imports"
+        ]
+        return found
+
+    def get_import(self, import_id: str) -> dict[str, Any]:
+        """One import."""
+        found: dict[str, Any] = self._call("GET", f"/imports/{quote(import_id, safe='')}")
+        return found
+
+    def import_failures(self, import_id: str, limit: int) -> Any:
+        """The first failures of an import, and how many there are by code."""
+        path = f"/imports/{quote(import_id, safe='')}/failures"
+        return self._call("GET", path, params={"limit": limit})
+
+    def steer_import(self, import_id: str, action: str, body: dict[str, Any] | None = None) -> Any:
+        """Pause, resume, cancel, retry, undo or perform an import."""
+        path = f"/imports/{quote(import_id, safe='')}/{action}"
+        return self._call("POST", path, json=body)
 
     def create_library(self, name: str) -> Any:
         """Make a library, or find it made."""

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from lookalike.cli.client import Client
 from lookalike.cli.connection import connect
+from lookalike.cli.imports import has_failures, report_import, watch
 from lookalike.cli.options import (
     data_option,
     json_option,
@@ -22,6 +25,7 @@ from lookalike.cli.options import (
 )
 from lookalike.cli.output import print_json
 from lookalike.cli.transfer import Outcome, Transfer, find_pictures
+from lookalike.services.importing.kinds import is_source
 from lookalike.services.settings import read_settings
 
 SHOWN_FAILURES = 20
@@ -29,45 +33,100 @@ SHOWN_FAILURES = 20
 
 @click.command("import")
 @click.argument(
-    "paths",
+    "sources",
     nargs=-1,
     required=True,
-    type=click.Path(exists=True, path_type=Path),
-    metavar="PATH...",
+    metavar="SOURCE...",
 )
 @library_option
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Read everything and say what would happen, without storing anything.",
+)
 @click.option("--tag", "tags", multiple=True, help="Tag every picture; may be repeated.")
 @data_option
 @url_option
 @json_option
 def import_pictures(
-    paths: tuple[Path, ...],
+    sources: tuple[str, ...],
     library: str,
     tags: tuple[str, ...],
+    dry_run: bool,
     data: Path | None,
     url: str | None,
     as_json: bool,
 ) -> None:
-    """Bring in pictures: files, and folders with all that is in them.
+    """Bring in pictures: files, folders, archives, manifests, lists of URLs, buckets.
 
     \b
     Examples:
       lookalike import ~/Pictures
       lookalike import scans/ cover.png --tag archive --tag 1970s --library museum
+      lookalike import photos.zip --dry-run        what would be new, known or broken
+      lookalike import catalogue.csv               paths or URLs, titles, tags, attributes
+      lookalike import urls.txt                    a URL a line
+      lookalike import s3://bucket/folder
 
     Works beside a running `lookalike up`, or alone. It ends when every picture is searchable or
     has failed with a reason. Run it again at any time: what is in already is not stored twice.
-    A library that does not exist yet is made.
+    An archive, manifest, list or bucket is imported by the server, which goes on even when this
+    command is stopped; `lookalike imports` shows and steers it. A library that does not exist yet
+    is made.
     """
+    paths, others = sort_sources(sources, dry_run=dry_run)
     files, skipped = find_pictures(paths)
     settings = read_settings(data_dir=data)
     with connect(settings, url, "lookalike import", worker=True) as client:
         client.create_library(library)
+        wanted = {"library": library, "tags": list(tags), "dry_run": dry_run}
+        ended = [_import_from(client, one, wanted, as_json) for one in others]
+        if others and not paths:
+            sys.exit(1 if any(map(has_failures, ended)) else 0)
         with progress_bar(len(files), visible=not as_json) as show:
             outcome = Transfer(client, library, list(tags), show).run(files)
     outcome.skipped = skipped
     report(outcome, as_json)
-    sys.exit(1 if outcome.failures else 0)
+    sys.exit(1 if outcome.failures or any(map(has_failures, ended)) else 0)
+
+
+def sort_sources(sources: Iterable[str], *, dry_run: bool) -> tuple[list[Path], list[str]]:
+    """The files and folders that are sent from here, and the sources that the server reads.
+
+    Raises click.BadParameter for what is not there, or cannot be rehearsed.
+    """
+    paths, others = [], []
+    for source in sources:
+        path = Path(source)
+        if not source.startswith("s3://") and not path.exists():
+            raise click.BadParameter(f"Path {source!r} does not exist.")
+        if is_source(source) and not path.is_dir():
+            others.append(source)
+        elif dry_run and path.is_dir():
+            others.append(str(path.absolute()))
+        elif dry_run:
+            raise click.BadParameter(
+                f"{source!r} is a single picture. Rehearse a folder, an archive or a list."
+            )
+        else:
+            paths.append(path)
+    return paths, others
+
+
+def _import_from(client: Client, source: str, wanted: dict[str, Any], as_json: bool) -> Any:
+    """Have the server import from this source, and stay until it has."""
+    begun = _start(client, source, wanted)
+    ended = watch(client, begun["id"], visible=not as_json)
+    report_import(client, ended, as_json)
+    return ended
+
+
+def _start(client: Client, source: str, wanted: dict[str, Any]) -> Any:
+    if source.startswith("s3://"):
+        return client.start_import({**wanted, "kind": "s3", "source": {"url": source}})
+    if Path(source).is_dir():
+        return client.start_import({**wanted, "kind": "folder", "source": {"path": source}})
+    return client.start_import(wanted, Path(source))
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from lookalike.cli.check import check
 from lookalike.cli.demo import demo
 from lookalike.cli.evaluate import evaluate
 from lookalike.cli.importing import import_pictures
+from lookalike.cli.imports import imports
 from lookalike.cli.migrate import migrate
 from lookalike.cli.models import models
 from lookalike.cli.restore import restore
@@ -43,6 +44,7 @@ for command in (
     up,
     demo,
     import_pictures,
+    imports,
     search,
     status,
     models,
