@@ -26,6 +26,7 @@ from lookalike.services.settings import Settings, read_settings
     multiple=True,
     help="A model to measure; repeat it to compare several. [default: LOOKALIKE_MODEL]",
 )
+@click.option("--rerank", is_flag=True, help="Measure each model with re-ranking as well.")
 @click.option(
     "--html",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
@@ -34,7 +35,12 @@ from lookalike.services.settings import Settings, read_settings
 @data_option
 @json_option
 def evaluate(
-    folder: Path, names: Sequence[str], html: Path | None, data: Path | None, as_json: bool
+    folder: Path,
+    names: Sequence[str],
+    rerank: bool,
+    html: Path | None,
+    data: Path | None,
+    as_json: bool,
 ) -> None:
     """Measure retrieval quality on FOLDER, whose sub-folders are the classes.
 
@@ -53,7 +59,11 @@ def evaluate(
     embedders = embedders_of(settings)
     for name in chosen:
         embedders.get(name)  # complains now, not after minutes of work
-    reports = [_measured(folder, name, settings, quiet=as_json) for name in chosen]
+    reports = [
+        report
+        for name in chosen
+        for report in _measured(folder, name, settings, rerank, quiet=as_json)
+    ]
     if html:
         html.write_text(evaluation_page(folder, reports, limits_of(settings)), encoding="utf-8")
     if as_json:
@@ -63,7 +73,9 @@ def evaluate(
         _show(reports)
 
 
-def _measured(folder: Path, name: str, settings: Settings, quiet: bool) -> Report:
+def _measured(
+    folder: Path, name: str, settings: Settings, rerank: bool, quiet: bool
+) -> list[Report]:
     embedder = embedders_of(settings).get(name)
     with Progress(console=Console(stderr=True), disable=quiet) as bar, scratch_vectors() as store:
         task = bar.add_task(f"Embedding with {name}", total=None)
@@ -73,18 +85,19 @@ def _measured(folder: Path, name: str, settings: Settings, quiet: bool) -> Repor
             limits_of(settings),
             store,
             lambda done, total: bar.update(task, completed=done, total=total),
+            rerank,
         )
 
 
 def _show(reports: Sequence[Report]) -> None:
     for report in reports:
-        click.echo(f"{report.model} ({report.recipe}) on {report.pictures} pictures")
+        click.echo(f"{report.title} ({report.recipe}) on {report.pictures} pictures")
     print_table(
         ("model", "P@1", "P@5", "P@10", "mAP", "pictures/s", "bytes per vector"),
         map(_figures, reports),
     )
     click.echo()
-    print_table(("class", "pictures", *(f"mAP {one.model}" for one in reports)), _classes(reports))
+    print_table(("class", "pictures", *(f"mAP {one.title}" for one in reports)), _classes(reports))
     for failure in reports[0].failures:
         click.echo(f"  {failure.filename}: {failure.message} [{failure.code}]", err=True)
 
@@ -97,7 +110,7 @@ def _figures(report: Report) -> tuple[str, ...]:
         report.mean_average_precision,
     )
     speed, size = f"{report.pictures_per_second:.1f}", str(report.bytes_per_vector)
-    return report.model, *(f"{share:.3f}" for share in shares), speed, size
+    return report.title, *(f"{share:.3f}" for share in shares), speed, size
 
 
 def _classes(reports: Sequence[Report]) -> list[tuple[str, ...]]:

@@ -24,6 +24,7 @@ from lookalike.services.settings import read_settings
 @library_option
 @click.option("--limit", default=10, show_default=True, type=click.IntRange(1, 1000))
 @click.option("--filter", "filter_json", metavar="JSON", help="Which pictures may be neighbours.")
+@click.option("--rerank", is_flag=True, help="Move up neighbours that are alike among themselves.")
 @data_option
 @url_option
 @json_option
@@ -32,6 +33,7 @@ def search(
     library: str,
     limit: int,
     filter_json: str | None,
+    rerank: bool,
     data: Path | None,
     url: str | None,
     as_json: bool,
@@ -45,7 +47,7 @@ def search(
       lookalike search photo.jpg --filter '{"width": {"gte": 1000}, "orientation": "landscape"}'
     """
     wanted = parse_filter(filter_json).model_dump(mode="json", by_alias=True, exclude_none=True)
-    query = {"library": library, "limit": limit, "filter": wanted}
+    query = {"library": library, "limit": limit, "filter": wanted, "rerank": rerank}
     with connect(read_settings(data_dir=data), url, "lookalike search") as client:
         answer = client.search(picture, query)
     if as_json:

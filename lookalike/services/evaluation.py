@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lookalike.services import reranking
 from lookalike.services.errors import InvalidRequestError
 from lookalike.services.imaging.limits import Limits
 from lookalike.services.labelled import (
@@ -24,6 +26,7 @@ from lookalike.services.ports import Embedder, VectorCollection, VectorQuery, Ve
 from lookalike.services.ranking import Scores, leave_one_out
 from lookalike.services.records import (
     CollectionSpec,
+    Distance,
     Hit,
     ModelDefinition,
     Orientation,
@@ -32,6 +35,8 @@ from lookalike.services.records import (
     Vector,
     Vectors,
 )
+
+Searching: TypeAlias = Callable[[VectorCollection, VectorQuery, Distance], list[Hit]]
 
 EXAMPLES = 24
 SHOWN = 8
@@ -75,6 +80,7 @@ class Report:
     """
 
     model: str
+    reranked: bool
     recipe: str
     distance: str
     bytes_per_vector: int
@@ -90,10 +96,16 @@ class Report:
     failures: tuple[Failure, ...]
     examples: tuple[Example, ...]
 
+    @property
+    def title(self) -> str:
+        """The model, and whether its neighbours were re-ranked."""
+        return f"{self.model}, re-ranked" if self.reranked else self.model
+
     def as_dict(self) -> dict[str, object]:
         """The report as JSON-ready values, with the measures under their usual names."""
         return {
             "model": self.model,
+            "reranked": self.reranked,
             "recipe": self.recipe,
             "distance": self.distance,
             "bytes_per_vector": self.bytes_per_vector,
@@ -122,11 +134,13 @@ def evaluate(
     limits: Limits,
     store: VectorStore,
     progress: Callable[[int, int], None],
-) -> Report:
+    rerank: bool = False,
+) -> list[Report]:
     """Let every picture below `folder` search among all others; a hit is one of its class.
 
     The searches go through a collection of `store`, as those of the platform do, comparing with
-    every picture; it is dropped at the end. Folder, failures and `progress` are those of
+    every picture; it is dropped at the end. With `rerank`, a second report is of the same searches
+    with re-ranking. Folder, failures and `progress` are those of
     `labelled`. Raises InvalidRequestError if the folder is not laid out so, or if no class has
     two pictures that can be read; UnavailableError if the model cannot be used.
     """
@@ -142,7 +156,8 @@ def evaluate(
     collection = store.open("evaluated", CollectionSpec(made_by.dimensions, made_by.distance))
     try:
         collection.upsert(list(_points(embedded.vectors)))
-        return _report(made_by, embedded, classes, collection)
+        searches = [_plainly, _reranked] if rerank else [_plainly]
+        return [_report(made_by, embedded, classes, collection, one) for one in searches]
     finally:
         store.drop("evaluated")
 
@@ -157,9 +172,11 @@ def _report(
     embedded: Embedded,
     classes: NDArray[np.intp],
     collection: VectorCollection,
+    search: Searching,
 ) -> Report:
     def others(row: int, limit: int = len(classes)) -> list[Hit]:
-        return _search(collection, embedded.vectors[row], row, limit)
+        query = _query(embedded.vectors[row], row, limit)
+        return search(collection, query, model.distance)
 
     scores = leave_one_out(classes, lambda row: np.array([hit.id.int for hit in others(row)]))
     asked = [
@@ -167,6 +184,7 @@ def _report(
     ]
     return Report(
         model=model.name,
+        reranked=search is _reranked,
         recipe=model.steps,
         distance=model.distance,
         bytes_per_vector=model.dimensions * embedded.vectors.itemsize,
@@ -184,11 +202,16 @@ def _report(
     )
 
 
-def _search(collection: VectorCollection, vector: Vector, row: int, limit: int) -> list[Hit]:
+def _query(vector: Vector, row: int, limit: int) -> VectorQuery:
     itself = frozenset({UUID(int=row)})
-    return collection.search(
-        VectorQuery(DEFAULT_LIBRARY, [vector], without=itself, limit=limit, exact=True)
-    )
+    return VectorQuery(DEFAULT_LIBRARY, [vector], without=itself, limit=limit, exact=True)
+
+
+def _plainly(collection: VectorCollection, query: VectorQuery, _: Distance) -> list[Hit]:
+    return collection.search(query)
+
+
+_reranked = reranking.search
 
 
 def _seen(scores: Scores, classes: NDArray[np.intp]) -> NDArray[np.intp]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 from uuid import UUID
 
+from lookalike.services import reranking
 from lookalike.services.blobs import original_key
 from lookalike.services.decoding import read_picture
 from lookalike.services.errors import InvalidRequestError, NotFoundError
@@ -32,7 +33,8 @@ MAX_OFFSET = 10_000
 class SearchRequest:
     """What to look for: an uploaded `picture`, stored ones (`like`, `unlike`), or both.
 
-    `crop` narrows the uploaded picture or, without one, the only `like`.
+    `crop` narrows the uploaded picture or, without one, the only `like`. `rerank` moves up
+    neighbours that are alike among themselves; see `reranking`.
     """
 
     library: str = DEFAULT_LIBRARY
@@ -45,6 +47,7 @@ class SearchRequest:
     offset: int = 0
     min_score: float | None = None
     exact: bool = False
+    rerank: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,7 @@ class Search:
             _check(request)
             self._libraries.require(request.library)
             index = self._indexes.live()
-            hits = index.collection.search(self._query(index, request))
+            hits = _hits(index, self._query(index, request), request.rerank)
             results = self._join(hits, request.library)
         return Answer(results, index.id, index.model, (time.perf_counter() - started) * 1000)
 
@@ -159,6 +162,12 @@ class Search:
             for hit in hits
             if hit.id in shown and shown[hit.id].picture.library == library
         ]
+
+
+def _hits(index: OpenIndex, query: VectorQuery, rerank: bool) -> list[Hit]:
+    if rerank:
+        return reranking.search(index.collection, query, index.embedder.definition.distance)
+    return index.collection.search(query)
 
 
 def _check(request: SearchRequest) -> None:

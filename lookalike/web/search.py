@@ -55,6 +55,11 @@ class SearchBody(BaseModel):
     offset: Whole = Field(default=0, ge=0, le=MAX_OFFSET)
     min_score: Number | None = None
     exact: bool = False
+    rerank: bool = Field(
+        default=False,
+        description="Move up neighbours that are alike among themselves: k-reciprocal re-ranking "
+        "of the first 200. The scores stay those of the search.",
+    )
 
 
 class SearchFields(BaseModel):
@@ -83,6 +88,7 @@ class SimilarQuery(BaseModel):
     offset: int = Field(default=0, ge=0, le=MAX_OFFSET)
     min_score: Number | None = None
     filter: Json[Filter] = Field(default_factory=Filter)
+    rerank: bool = False
 
 
 @api.operation(
@@ -122,6 +128,7 @@ def similar_images(picture_id: UUID, query: SimilarQuery) -> Found:
         limit=query.limit,
         offset=query.offset,
         min_score=query.min_score,
+        rerank=query.rerank,
     )
     return _found(platform().search.search(wanted))
 

@@ -71,6 +71,16 @@ def test_programs_get_one_report_for_one_model_and_a_list_for_several(folder):
     assert alone["failures"][0]["code"] == "empty_file"
 
 
+def test_reranking_is_measured_beside_the_plain_order(folder):
+    shown = run(folder, "--model", "colors", "--rerank")
+    assert "colors, re-ranked" in shown.output
+    reports = json.loads(run(folder, "--model", "colors", "--rerank", "--json").stdout)["reports"]
+    assert [(one["model"], one["reranked"]) for one in reports] == [
+        ("colors", False),
+        ("colors", True),
+    ]
+
+
 def test_the_page_stands_alone_and_its_names_are_text(folder):
     file = folder.parent / "report.html"
     assert both(folder, "--html", str(file)).exit_code == 0

@@ -139,6 +139,7 @@ def test_the_report_for_programs_names_the_measures_as_the_field_does(tmp_path):
     assert read_back.pop("pictures_per_second") > 0
     assert read_back == {
         "model": "fake",
+        "reranked": False,
         "recipe": "letterbox 32, average pool, L2",
         "distance": "cosine",
         "bytes_per_vector": 49 * 4,
@@ -178,7 +179,8 @@ def test_nothing_is_left_in_the_store(tmp_path):
 def measure(
     folder: Path, progress: Callable[[int, int], None] = lambda _done, _total: None
 ) -> Report:
-    return evaluate(folder, FakeEmbedder(), LIMITS, MemoryVectorStore(), progress)
+    [report] = evaluate(folder, FakeEmbedder(), LIMITS, MemoryVectorStore(), progress)
+    return report
 
 
 def plain(path: Path, colour: tuple[int, int, int]) -> None:
