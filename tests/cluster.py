@@ -82,6 +82,12 @@ class Cluster:
             {"LOOKALIKE_FAILPOINTS": failpoints} if failpoints else {}
         )
 
+    def tell(self) -> None:
+        """Print what went wrong by the logs, for the reader of a test that failed."""
+        for name in ("web", "worker", "beat"):
+            lines = [one for one in self.log(name).splitlines() if '"level": "info"' not in one]
+            print(f"== {name}", *lines[-30:], sep="\n")
+
     def stop(self) -> None:
         """End every process that was started."""
         for process in self.processes:
@@ -199,6 +205,7 @@ class Servers:
             yield made
         finally:
             made.stop()
+            made.tell()
 
     def stop(self) -> None:
         """End every server."""
