@@ -167,3 +167,27 @@ def test_a_range_that_is_upside_down_is_explained(page: Page, watch: Watch) -> N
     page.get_by_label("Width, pixels, at most").fill("200")
     page.get_by_label("Width, pixels, at most").blur()
     expect(page.get_by_role("alert")).to_contain_text("gte must not be larger than lte")
+
+
+def test_lookalikes_are_kept_together_where_it_is_asked_for(
+    page: Page, server: Server, ids: dict[str, str]
+) -> None:
+    cards = page.locator("#results .card-title")
+    body = {"like": [ids["Scene 3"]], "limit": 40}
+
+    def order(rerank: bool) -> list[str]:
+        answer = server.http.post("/search", json=body | {"rerank": rerank})
+        return [one["image"]["title"] for one in answer.json()["results"]]
+
+    plain, together = order(rerank=False), order(rerank=True)
+    assert plain != together
+    expect(cards).to_have_text(plain)
+    page.get_by_label("Keep lookalikes together").check()
+    expect(cards).to_have_text(together)
+    assert parse_qs(urlsplit(page.url).query)["rerank"] == ["true"]
+    page.reload()
+    expect(cards).to_have_text(together)
+    expect(page.get_by_label("Keep lookalikes together")).to_be_checked()
+    page.get_by_label("Keep lookalikes together").uncheck()
+    expect(cards).to_have_text(plain)
+    assert "rerank" not in page.url

@@ -1,4 +1,5 @@
-// The filter form: shows a filter, library and least score, and tells when people change them.
+// The filter form: shows a filter, library, least score and order, and tells when people change
+// them.
 
 import { AttributeTests } from "./attributetests.js";
 import { byId, h, settled } from "./dom.js";
@@ -22,8 +23,8 @@ const DAYS = {
 };
 
 /**
- * @typedef {{filter: object, library: string, minScore: number|null}} Limits which pictures may be
- *   neighbours
+ * @typedef {{filter: object, library: string, minScore: number|null, rerank: boolean}} Limits which
+ *   pictures may be neighbours, and whether those that are alike among themselves move up
  */
 
 /** The form of `filters.html`. */
@@ -59,7 +60,7 @@ export class FilterForm {
   }
 
   /** @param {Limits} limits */
-  show({ filter, library, minScore }) {
+  show({ filter, library, minScore, rerank }) {
     const { elements } = this.form;
     this.#choose(library || DEFAULT_LIBRARY);
     this.tags.forEach(({ key, field }) => field.set(filter.tags?.[key] ?? []));
@@ -70,6 +71,7 @@ export class FilterForm {
     Object.keys(DAYS).forEach((name) => this.#showDays(name, filter[name] ?? {}));
     this.tests.show(filter.attributes ?? {});
     elements["min-score"].value = minScore ?? 0;
+    elements.rerank.checked = rerank;
     this.#showScore();
   }
 
@@ -86,7 +88,12 @@ export class FilterForm {
       ...this.#days(),
       attributes: this.tests.read(),
     });
-    return { filter, library, minScore: score > 0 ? score : null };
+    return {
+      filter,
+      library,
+      minScore: score > 0 ? score : null,
+      rerank: elements.rerank.checked,
+    };
   }
 
   #choose(library) {
@@ -97,7 +104,7 @@ export class FilterForm {
   }
 
   #clear(changed) {
-    this.show({ filter: {}, library: "", minScore: null });
+    this.show({ ...this.read(), filter: {}, library: "", minScore: null });
     changed();
   }
 

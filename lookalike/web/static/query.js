@@ -4,7 +4,8 @@ import { pruned } from "./filters.js";
 
 /**
  * @typedef {{like: string[], unlike: string[], crop: number[]|null, filter: object,
- *   library: string, minScore: number|null}} Query `crop` is x, y, width, height from 0 to 1
+ *   library: string, minScore: number|null, rerank: boolean}} Query `crop` is x, y, width, height
+ *   from 0 to 1
  */
 
 /** Searched when the address names none. */
@@ -18,6 +19,7 @@ export const NOTHING = {
   filter: {},
   library: "",
   minScore: null,
+  rerank: false,
 };
 
 /**
@@ -34,6 +36,7 @@ export function readQuery(text) {
     filter: readFilter(values.get("filter")),
     library: values.get("library") ?? "",
     minScore: Number.isNaN(score) ? null : score,
+    rerank: values.get("rerank") === "true",
   };
 }
 
@@ -46,6 +49,7 @@ export function addressOf(query) {
   if (query.library) values.set("library", query.library);
   if (Object.keys(query.filter).length) values.set("filter", JSON.stringify(query.filter));
   if (query.minScore !== null) values.set("min_score", query.minScore);
+  if (query.rerank) values.set("rerank", "true");
   const text = values.toString();
   return text ? `/?${text}` : "/";
 }
@@ -62,6 +66,7 @@ export function requestOf(query, limit, offset) {
   if (query.crop) asked.crop = query.crop;
   if (query.library) asked.library = query.library;
   if (query.minScore !== null) asked.min_score = query.minScore;
+  if (query.rerank) asked.rerank = true;
   return asked;
 }
 
