@@ -99,6 +99,7 @@ class UrlFetcher:
             if response.status_code not in _REDIRECTS or target is None:
                 return response
             response.close()
+            session.close()  # its connections: servers end them without a word
             url = urljoin(url, target)
             if not is_url(url):
                 raise FetchFailedError("The server redirects to something that is not of the web.")

@@ -17,6 +17,9 @@ MAX_TITLE = 500
 MAX_TEXT = 1000
 """Longest title and longest text of an attribute that `Labels` takes."""
 
+EXACT = 2**53
+"""Larger whole numbers cannot be kept exactly everywhere."""
+
 CAPTION = "caption"
 """The attribute that holds what a source says in sentences."""
 
@@ -34,6 +37,8 @@ def strict_labels(title: Any, tags: Any, attributes: Mapping[str, Any]) -> Label
     for name, value in given.items():
         if not isinstance(value, str | int | float):
             raise BadRowError(f"The column {name!r} holds a list or a group. Use text or numbers.")
+        if isinstance(value, int) and abs(value) > EXACT:
+            raise BadRowError(f"The column {name!r} holds a number of too many digits. Use text.")
     try:
         return Labels(title=_text(title), tags=_tags(tags), attributes=given)
     except ValidationError as error:

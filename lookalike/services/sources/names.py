@@ -28,8 +28,7 @@ _DRIVE = re.compile(r"[A-Za-z]:")
 def shown(name: str) -> str:
     """The name as people may see it: what does not print is left out, bad bytes become `?`."""
     letters = name[: 2 * MAX_NAME].encode("utf-8", "replace").decode("utf-8")
-    kept = "".join(letter for letter in letters if unicodedata.category(letter)[0] != "C")
-    return kept[:MAX_NAME].strip() or "unnamed"
+    return "".join(map(_printed, letters))[:MAX_NAME].strip() or "unnamed"
 
 
 def check_name(name: str) -> None:
@@ -85,3 +84,9 @@ def is_hidden(name: str) -> bool:
 def _suffix(name: str) -> str:
     # Not pathlib, which keeps every part it has seen.
     return splitext(name.replace("\\", "/"))[1].lower()
+
+
+def _printed(letter: str) -> str:
+    """Nothing for what has no look of its own, a blank for what separates words or lines."""
+    kind = unicodedata.category(letter)[0]
+    return {"C": "", "Z": " "}.get(kind, letter)

@@ -121,11 +121,19 @@ def _open_folder(root: Path, parts: Sequence[str]) -> int:
 
 def _parts(path: str) -> list[str]:
     parts = [part for part in path.split("/") if part not in {"", "."}]
-    if path.startswith("/") or ".." in parts or "\x00" in path or not parts:
+    if path.startswith("/") or ".." in parts or not parts or not _is_encodable(path):
         raise UnsafeNameError(
             "The path does not stay below its folder. Use a relative path without `..`."
         )
     return parts
+
+
+def _is_encodable(path: str) -> bool:
+    """Whether the system could have a file of this name: no NUL, no half of a surrogate pair."""
+    try:
+        return b"\x00" not in os.fsencode(path)
+    except UnicodeError:
+        return False
 
 
 def _kind(entry: os.DirEntry[str]) -> Kind:

@@ -88,8 +88,8 @@ def test_a_bomb_in_a_packed_archive_fails_alone():
 
 @pytest.mark.parametrize("pack", ["gzip", "bzip2", "xz"])
 def test_an_archive_that_is_nothing_but_a_bomb_ends_in_time_and_memory(pack, monkeypatch):
-    monkeypatch.setattr("lookalike.services.sources.streams.MOST_WASTE", 64 * KIB * KIB)
-    bomb = PACKERS[pack](tar_of([FIRST, member("bomb.jpg", bytes(200 * KIB * KIB)), LAST]))
+    monkeypatch.setattr("lookalike.services.sources.streams.MOST_WASTE", 32 * KIB * KIB)
+    bomb = PACKERS[pack](tar_of([FIRST, member("bomb.jpg", bytes(100 * KIB * KIB)), LAST]))
     begin = time.monotonic()
     tracemalloc.start()
     assert codes(opened("tar", bomb)) == ["ok", "too_large", "ratio_too_high"]

@@ -1,0 +1,78 @@
+"""WebDataset shards: pictures and what their neighbours of the same stem say."""
+
+from __future__ import annotations
+
+import gzip
+import json
+
+from lookalike.services.sources.records import Found
+from tests.hostile import member, tar_of
+from tests.unit.sources.reading import GOOD, KIB, codes, opened, outcomes
+
+
+def labels(data: bytes) -> dict:
+    source = opened("webdataset", data)
+    return {one.name: one.labels.model_dump() for one in source.items() if isinstance(one, Found)}
+
+
+def test_labels_come_from_before_and_behind_the_picture():
+    known = {"title": "A dog", "tags": ["dog", "x" * 500], "width": 10, "exif": {"a": 1}, "b": None}
+    shard = tar_of(
+        [
+            member("a/0001.cls", b"7\n"),
+            member("a/0001.jpg"),
+            member("a/0001.json", json.dumps(known).encode()),
+            member("a/0001.txt", b" A dog on\na lawn. "),
+            member("a/0002.png"),
+            member("a/0002.txt", b"A cat."),
+            member("a/0003.left.jpg"),
+            member("a/0003.right.jpg"),
+            member("a/0003.cls", b"cat"),
+            member("a/0004.npy"),
+        ]
+    )
+    caption = {"caption": "A dog on\na lawn.", "width": 10, "class": 7}
+    assert labels(shard) == {
+        "a/0001.jpg": {"title": "A dog", "tags": ["dog"], "attributes": caption},
+        "a/0002.png": {"title": "A cat.", "tags": [], "attributes": {"caption": "A cat."}},
+        "a/0003.left.jpg": {"title": "", "tags": [], "attributes": {"class": "cat"}},
+        "a/0003.right.jpg": {"title": "", "tags": [], "attributes": {"class": "cat"}},
+    }
+    assert labels(gzip.compress(shard)) == labels(shard)
+    assert opened("webdataset", shard).total() == 4
+    assert outcomes(opened("webdataset", shard), 2)[0] == ("a/0003.left.jpg", GOOD)
+
+
+def test_label_files_that_make_no_sense_cost_no_picture():
+    for text in [
+        b"",
+        b"[",
+        b"[1]",
+        b"[" * 50_000,
+        b'{"title": [1], "tags": 7}',
+        b"\xff\xfe",
+        b"{" * 9,
+    ]:
+        shard = tar_of([member("1.jpg"), member("1.json", text), member("1.cls", b"\xff\x00")])
+        assert codes(opened("webdataset", shard)) == ["ok"], text
+
+
+def test_a_bad_picture_fails_alone():
+    shard = tar_of(
+        [
+            member("1.jpg"),
+            member("../2.jpg"),
+            member("3.jpg", b"", kind=b"2"),
+            member("4.jpg", bytes(300 * KIB)),
+            member("5.txt", b"a" * 100 * KIB),
+            member("5.jpg"),
+        ]
+    )
+    bad = ["unsafe_name", "not_a_file", "too_large", "too_large"]
+    assert codes(opened("webdataset", shard)) == ["ok", *bad, "ok"]
+
+
+def test_a_sample_holds_no_more_than_a_picture_may():
+    parts = [member(f"1.{number}.jpg", bytes(100 * KIB)) for number in range(4)]
+    shard = tar_of([*parts, member("2.jpg")])
+    assert codes(opened("webdataset", shard)) == ["ok", "ok", "too_large", "too_large", "ok"]
