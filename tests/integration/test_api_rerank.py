@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -15,6 +16,7 @@ from lookalike.services.ports import VectorQuery
 from lookalike.services.records import Distance
 from tests.integration.calls import API, ids_of, refused, search
 from tests.platforms import World, small
+from tests.program import run
 
 
 @pytest.fixture
@@ -70,3 +72,18 @@ def test_anything_but_true_and_false_is_refused(client: FlaskClient, ids: list[U
         client.get(f"{API}/images/{ids[0]}/similar?rerank=perhaps"),
     ):
         assert "rerank" in json.dumps(refused(answer, 400, "invalid_request"))
+
+
+def test_the_terminal_reranks_where_it_is_asked_to(folder: Path, data: Path):
+    imported = run("import", folder, "--data", data, model="colors")
+    assert imported.returncode == 0, imported.stderr
+    orders = []
+    for option in ((), ("--rerank",)):
+        asked = ("search", folder / "even/0.jpg", "--data", data, "--limit", "12", "--json")
+        done = run(*asked, *option, model="colors")
+        assert done.returncode == 0, done.stderr
+        orders.append([one["image"]["filename"] for one in json.loads(done.stdout)["results"]])
+    plain, together = orders
+    assert len(plain) == 12
+    assert sorted(plain) == sorted(together)
+    assert plain != together
