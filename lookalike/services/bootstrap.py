@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol
+
+import structlog
 
 from lookalike.services.adapters.celery_queue import CeleryQueue
 from lookalike.services.adapters.decoding.processes import ProcessDecoder
@@ -24,6 +27,7 @@ from lookalike.services.archive.restore import Restore, Stores
 from lookalike.services.consistency.checking import Checking
 from lookalike.services.consistency.repairing import Repairing
 from lookalike.services.db import Database
+from lookalike.services.errors import UnavailableError
 from lookalike.services.imaging.limits import Limits
 from lookalike.services.importing.bringing import Bringing
 from lookalike.services.importing.carrying import Carrying
@@ -59,6 +63,12 @@ from lookalike.services.thumbnails import Thumbnails
 
 class TaskQueue(IndexQueue, ImportQueue, Protocol):
     """What hands every kind of work to workers."""
+
+
+log = structlog.get_logger(__name__)
+
+START_SECONDS = 40.0
+"""Less than gunicorn gives a process to start, and than supervisors wait to start another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +189,19 @@ def bootstrap(settings: Settings) -> Platform:
             ),
         ),
     )
+
+
+def bootstrap_patiently(settings: Settings, seconds: float = START_SECONDS) -> Platform:
+    """`bootstrap`, waiting so long for servers that start at the same time or are restarted."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return bootstrap(settings)
+        except UnavailableError as error:
+            if time.monotonic() > deadline:
+                raise
+            log.warning("not_started_yet", reason=error.message)
+            time.sleep(1)
 
 
 def _blobs(settings: Settings) -> BlobStore:

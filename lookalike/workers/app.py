@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 from celery.signals import setup_logging, worker_init, worker_shutdown
 
-from lookalike.services.bootstrap import Platform, bootstrap
+from lookalike.services.bootstrap import Platform, bootstrap_patiently
 from lookalike.services.errors import ConfigurationError, LookalikeError, UnavailableError
 from lookalike.services.logs import configure_logs
 from lookalike.services.metrics import serve_metrics
@@ -31,7 +31,7 @@ settings = read_settings()
 @cache
 def platform() -> Platform:
     """The services of this process, put together before the first task comes in."""
-    return bootstrap(settings)
+    return bootstrap_patiently(settings)
 
 
 app = create_app(settings, platform)
