@@ -21,6 +21,7 @@ from lookalike.services.sources.ports import TableReader, Tools
 from lookalike.services.sources.records import Source, SourceLimits
 from lookalike.services.sources.rows import Row, csv_rows, json_rows
 from lookalike.services.sources.server_files import ServerFolder
+from lookalike.services.sources.shards import ShardsSource
 from lookalike.services.sources.specs import (
     ArchiveSpec,
     BucketSpec,
@@ -125,6 +126,8 @@ def _tar(request: _Request) -> Source:
 
 def _webdataset(request: _Request) -> Source:
     spec = ShardSpec.model_validate(request.spec)
+    if spec.folder is not None and request.upload is None:
+        return ShardsSource(request.folder(spec.folder), request.limits)
     return WebDatasetSource(request.file(spec.path), request.limits)
 
 

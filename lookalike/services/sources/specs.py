@@ -23,19 +23,25 @@ class FolderSpec(_Spec):
     all_files: bool = False
 
 
-class ShardSpec(_Spec):
+class FileSpec(_Spec):
     """An upload, or the file of this server that `path` names."""
 
     path: Path | None = None
 
 
-class ArchiveSpec(ShardSpec):
+class ShardSpec(FileSpec):
+    """A WebDataset shard, or all those in a `folder` of this server."""
+
+    folder: Path | None = None
+
+
+class ArchiveSpec(FileSpec):
     """An archive. `all_files`: whatever their names end with."""
 
     all_files: bool = False
 
 
-class ListSpec(ShardSpec):
+class ListSpec(FileSpec):
     """A text. `encoding` does not matter where it begins with a byte order mark."""
 
     encoding: Encoding = "utf-8"

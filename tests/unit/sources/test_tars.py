@@ -175,7 +175,9 @@ def test_several_packed_parts_after_another_are_one_archive():
 
 
 @pytest.mark.parametrize(
-    "data", [b"", GOOD, b"\x1f\x8b", gzip.compress(GOOD), zip_of([]), b"\xff" * 2000]
+    "data",
+    [b"", GOOD, b"\x1f\x8b", gzip.compress(GOOD), zip_of([]), b"\xff" * 2000],
+    ids=["nothing", "text", "cut gzip", "gzip of text", "zip", "noise"],
 )
 def test_what_is_no_tar_is_told_at_once(data: bytes):
     file = io.BytesIO(data)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
+from pathlib import Path
 
 from lookalike.services.sources.records import Found
 from tests.hostile import member, tar_of
-from tests.unit.sources.reading import GOOD, KIB, codes, opened, outcomes
+from tests.unit.sources.reading import GOOD, KIB, codes, nothing_left_open, opened, outcomes
 
 
 def labels(data: bytes) -> dict:
@@ -76,3 +77,22 @@ def test_a_sample_holds_no_more_than_a_picture_may():
     parts = [member(f"1.{number}.jpg", bytes(100 * KIB)) for number in range(4)]
     shard = tar_of([*parts, member("2.jpg")])
     assert codes(opened("webdataset", shard)) == ["ok", "ok", "too_large", "too_large", "ok"]
+
+
+def test_a_folder_of_shards_is_one_source(tmp_path: Path):
+    (tmp_path / "0.tar").write_bytes(tar_of([member("1.jpg"), member("2.jpg")]))
+    (tmp_path / "1.tar").write_bytes(GOOD)
+    (tmp_path / "2.tar").write_bytes(tar_of([member("1.jpg"), member("1.cls", b"7")]))
+    (tmp_path / "3.tar").symlink_to(tmp_path / "2.tar")
+    (tmp_path / "notes.txt").write_bytes(GOOD)
+    whole = [("0.tar/1.jpg", GOOD), ("0.tar/2.jpg", GOOD), ("1.tar", "damaged_entry")]
+    whole.append(("2.tar/1.jpg", GOOD))
+    with nothing_left_open():
+        for start in range(5):
+            source = opened("webdataset", roots=[tmp_path], folder=".")
+            assert source.total() == 4
+            assert [item.position for item in source.items(start)] == list(range(start, 4))
+            assert outcomes(source, start) == whole[start:]
+        abandoned = opened("webdataset", roots=[tmp_path], folder=".")
+        next(abandoned.items())
+        abandoned.close()

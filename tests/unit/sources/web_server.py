@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import socket
+import ssl
 import threading
 import time
 import zlib
@@ -94,10 +95,11 @@ ANSWERS: Mapping[str, bytes | Callable[[socket.socket], None]] = {
 class BadServer:
     """Serves `ANSWERS` on loopback, and counts who came."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.visits = 0
+        self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.base = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.base = f"http{'s' if tls else ''}://127.0.0.1:{self._listener.getsockname()[1]}"
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
@@ -126,6 +128,8 @@ class BadServer:
     def _answer(self, connection: socket.socket) -> None:
         with connection:
             try:
+                if self._tls:
+                    connection = self._tls.wrap_socket(connection, server_side=True)
                 path = connection.recv(65536).split(b" ")[1].decode()
                 given = ANSWERS.get(path, answer(b"", status="404 Not Found"))
                 if callable(given):
