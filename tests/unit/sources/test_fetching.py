@@ -11,7 +11,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from lookalike.services.adapters.url_fetching import UrlFetcher
+from lookalike.services.adapters.url_fetching.fetcher import UrlFetcher
 from lookalike.services.errors import PictureError
 from lookalike.services.sources.addresses import is_public
 from lookalike.services.sources.ports import Tools

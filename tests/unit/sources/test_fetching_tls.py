@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from lookalike.services.adapters.url_fetching import UrlFetcher
+from lookalike.services.adapters.url_fetching.fetcher import UrlFetcher
 from lookalike.services.errors import PictureError
 from tests.unit.sources.reading import LIMITS
 from tests.unit.sources.web_server import GOOD, BadServer

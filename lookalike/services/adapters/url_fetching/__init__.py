@@ -1,0 +1,1 @@
+"""Fetching what URLs of strangers lead to, by AntiSSRF, requests and urllib3."""
