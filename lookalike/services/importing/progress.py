@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from lookalike.services.models import Import, ImportState, now
 
@@ -24,15 +24,27 @@ ACTIVE = (ImportState.REHEARSING, ImportState.RUNNING)
 
 
 def rate(row: Import, settled: int) -> None:
-    """Measure items a second: an exponential mean that leans to the last `RECENT_SECONDS`."""
-    passed = (now() - row.rated_at).total_seconds() if row.rated_at else math.inf
-    if passed < SOONEST:
-        return
-    if math.isfinite(passed):
-        latest = max(0.0, (settled - row.rated_settled) / passed)
-        weight = 1 - math.exp(-passed / RECENT_SECONDS)
-        row.rate = latest if row.rate is None else row.rate + weight * (latest - row.rate)
-    row.rated_at, row.rated_settled = now(), settled
+    """Write on the row how fast it goes, and when and where that was measured."""
+    if row.rated_at is None or _since(row.rated_at) >= SOONEST:
+        row.rate = latest_rate(row, settled)
+        row.rated_at, row.rated_settled = now(), settled
+
+
+def latest_rate(row: Import, settled: int) -> float | None:
+    """Items a second: an exponential mean that leans to the last `RECENT_SECONDS`.
+
+    None as long as it was never measured.
+    """
+    if row.rated_at is None:
+        return None
+    passed = max(SOONEST, _since(row.rated_at))
+    latest = max(0.0, (settled - row.rated_settled) / passed)
+    weight = 1 - math.exp(-passed / RECENT_SECONDS)
+    return latest if row.rate is None else row.rate + weight * (latest - row.rate)
+
+
+def _since(moment: datetime) -> float:
+    return (now() - moment).total_seconds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +70,13 @@ class Progress:
         row = self.row
         if row.state not in ACTIVE or row.rated_at is None or now() - row.rated_at > STALE:
             return None
-        return row.rate
+        return latest_rate(row, row.position - self.pending)
 
     @property
     def seconds_left(self) -> float | None:
         """From the recent rate; None while nobody can know."""
         started = self.row.started_at
-        if not self.rate or self.row.total is None or not started or now() - started < BELIEVED:
+        rate = self.rate
+        if not rate or self.row.total is None or not started or now() - started < BELIEVED:
             return None
-        return max(0, self.row.total - self.done - self.row.failed) / self.rate
+        return max(0, self.row.total - self.done - self.row.failed) / rate

@@ -51,7 +51,14 @@ function unreachable() {
   return new ApiError("unreachable", UNREACHABLE, 0);
 }
 
-async function request(method, path, { json, form, signal } = {}) {
+/**
+ * One call of the API.
+ * @param {string} method
+ * @param {string} path
+ * @param {{json?: unknown, form?: FormData, signal?: AbortSignal}} [body]
+ * @returns {Promise<any>} the parsed answer; throws an ApiError for a refusal
+ */
+export async function request(method, path, { json, form, signal } = {}) {
   const headers = json === undefined ? {} : { "Content-Type": "application/json" };
   const body = json === undefined ? form : JSON.stringify(json);
   const response = await fetch(ROOT + path, { method, headers, body, signal }).catch((error) => {
@@ -62,7 +69,8 @@ async function request(method, path, { json, form, signal } = {}) {
   return answer;
 }
 
-function query(values) {
+/** @param {Record<string, unknown>} values @returns {string} as a query, without what is empty */
+export function query(values) {
   const pairs = Object.entries(values).filter(([, value]) => value);
   return new URLSearchParams(pairs).toString();
 }
@@ -144,9 +152,20 @@ export function getStatus() {
  * @returns {Promise<{images: object[], rejected: object[]}>}
  */
 export function uploadPictures(form, onProgress) {
+  return send("/images", form, onProgress);
+}
+
+/**
+ * Send a form with files anywhere.
+ * @param {string} path
+ * @param {FormData} form
+ * @param {(sent: number) => void} onProgress bytes of the request body sent so far
+ * @returns {Promise<any>}
+ */
+export function send(path, form, onProgress) {
   return new Promise((resolve, reject) => {
     const call = new XMLHttpRequest();
-    call.open("POST", `${ROOT}/images`);
+    call.open("POST", ROOT + path);
     call.responseType = "json";
     call.upload.onprogress = (event) => onProgress(event.loaded);
     call.onerror = call.onabort = () => reject(unreachable());

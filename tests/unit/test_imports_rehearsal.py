@@ -1,0 +1,75 @@
+"""A rehearsal of ten thousand mixed items foretells exactly what the import then does."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from time import monotonic
+
+import pytest
+
+from lookalike.services.models import ImportState
+from tests.factories import saved, scene
+from tests.platforms import World, small
+from tests.unit.test_imports import counts, pictures, run
+
+ITEMS = 10_000
+KNOWN = 40
+
+
+def numbered(number: int) -> bytes:
+    """A sound picture with bytes of its own: a JPEG with a comment (ITU T.81, B.2.4.5)."""
+    base, comment = small(), f"number {number}".encode()
+    segment = b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment
+    return base[:2] + segment + base[2:]
+
+
+def cut(number: int) -> bytes:
+    """Looks sound at the door; its end is missing."""
+    return numbered(number)[:-200]
+
+
+TINY = saved(scene(1, (8, 8)), "PNG")
+KINDS: Mapping[str, Callable[[int], bytes]] = {
+    "new": numbered,
+    "again": lambda number: numbered(number % 500),
+    "known": lambda number: numbered(-1 - number % KNOWN),
+    "cut": cut,
+    "cut again": lambda number: cut(number % 50),
+    "text": lambda number: f"no picture {number}".encode(),
+    "empty": lambda _: b"",
+    "tiny": lambda _: TINY,
+    "svg": lambda number: f"<svg id='{number}'/>".encode(),
+}
+WEIGHTS = [70, 8, 4, 5, 3, 3, 2, 3, 2]
+
+
+def mixed() -> dict[str, bytes]:
+    """Items of every kind in an order that looks random and is always the same."""
+    kinds = random.Random(7).choices(list(KINDS), WEIGHTS, k=ITEMS)
+    return {f"{number:05}.jpg": KINDS[kind](number) for number, kind in enumerate(kinds)}
+
+
+@pytest.mark.timeout(600)
+def test_the_prediction_equals_the_outcome_on_ten_thousand_mixed_items(world: World):
+    world.indexed(*(numbered(-1 - number) for number in range(KNOWN)))
+    files = mixed()
+    rehearsed = run(world, files, dry_run=True)
+    assert (rehearsed.row.state, rehearsed.found) == (ImportState.DONE, ITEMS)
+    assert pictures(world) == KNOWN
+    foretold = rehearsed.row.rehearsal
+    assert foretold is not None
+    world.platform.imports.perform(rehearsed.row.id)
+    begun = monotonic()
+    world.carry()
+    took = monotonic() - begun
+    done = world.platform.imports.get(rehearsed.row.id)
+    assert done.row.state == ImportState.DONE
+    assert counts(done) == (foretold["new"], foretold["duplicate"], foretold["failed"])
+    assert world.platform.imports.codes(done.row.id) == foretold["codes"]
+    assert done.row.bytes == foretold["bytes"]
+    assert set(foretold["codes"]) >= {"truncated", "not_an_image", "empty_file", "too_small"}
+    assert sum(foretold["codes"].values()) == foretold["failed"] > 1000
+    # Foretold on one machine in one minute: the order of magnitude is right.
+    assert took / 10 < foretold["seconds"] < took * 10
+    print(f"{ITEMS} items: foretold {foretold['seconds']:.1f} s, took {took:.1f} s, {foretold}")
