@@ -22,6 +22,8 @@ from lookalike.services.adapters.folder_blobs import FolderBlobs
 from lookalike.services.adapters.qdrant_server.options import QdrantOptions
 from lookalike.services.adapters.qdrant_server.store import QdrantStore
 from lookalike.services.adapters.s3_blobs import S3Blobs
+from lookalike.services.adapters.tables.parquet import ParquetTables
+from lookalike.services.adapters.url_fetching.fetcher import UrlFetcher
 from lookalike.services.archive.backup import Backup
 from lookalike.services.archive.restore import Restore, Stores
 from lookalike.services.consistency.checking import Checking
@@ -54,6 +56,7 @@ from lookalike.services.ports import (
 from lookalike.services.search import Search
 from lookalike.services.settings import Settings
 from lookalike.services.sources.opening import open_source
+from lookalike.services.sources.ports import Tools
 from lookalike.services.sources.records import SourceLimits
 from lookalike.services.staging import Staging
 from lookalike.services.status import Status
@@ -156,11 +159,14 @@ def scratch_vectors() -> Iterator[VectorStore]:
 
 def opener_of(settings: Settings) -> Opener:
     """What opens the sources of imports within the folders and limits of these settings."""
-    return partial(
-        open_source,
-        roots=settings.import_roots,
-        limits=SourceLimits(max_bytes=settings.max_file_bytes),
+    limits = SourceLimits(max_bytes=settings.max_file_bytes)
+    tools = Tools(
+        fetcher=UrlFetcher(limits, settings.import_networks),
+        tables=ParquetTables(),
+        bucket=partial(_bucket, settings),
+        buckets=settings.import_buckets,
     )
+    return partial(open_source, roots=settings.import_roots, limits=limits, tools=tools)
 
 
 def bootstrap(settings: Settings) -> Platform:
@@ -204,15 +210,19 @@ def bootstrap_patiently(settings: Settings, seconds: float = START_SECONDS) -> P
             time.sleep(1)
 
 
+def _bucket(settings: Settings, url: str) -> S3Blobs:
+    return S3Blobs(
+        url,
+        endpoint=settings.s3_endpoint,
+        region=settings.s3_region,
+        access_key=settings.s3_access_key,
+        secret_key=settings.s3_secret_key.get_secret_value(),
+    )
+
+
 def _blobs(settings: Settings) -> BlobStore:
     if settings.blob_url.startswith("s3:"):
-        return S3Blobs(
-            settings.blob_url,
-            endpoint=settings.s3_endpoint,
-            region=settings.s3_region,
-            access_key=settings.s3_access_key,
-            secret_key=settings.s3_secret_key.get_secret_value(),
-        )
+        return _bucket(settings, settings.blob_url)
     return FolderBlobs(Path(settings.blob_url or settings.data_dir / "blobs"))
 
 

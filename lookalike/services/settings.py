@@ -338,6 +338,24 @@ class Settings(BaseSettings):
             'them (JSON list, such as ["/srv/pictures"]), with all that is below.'
         ),
     ] = ()
+    import_buckets: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        BeforeValidator(_from_json),
+        Field(
+            description="Buckets, or folders of them, that people may import from with the key of "
+            'this server (JSON list, such as ["s3://photos/shared"]).'
+        ),
+    ] = ()
+    import_networks: Annotated[
+        tuple[str, ...],
+        NoDecode,
+        BeforeValidator(_from_json),
+        Field(
+            description="Networks that imports of URLs may fetch from besides the public internet "
+            '(JSON list, such as ["10.1.2.0/24"]).'
+        ),
+    ] = ()
     import_pending: Annotated[
         int,
         Field(

@@ -369,3 +369,35 @@ def test_folders_outside_the_roots_are_refused(tmp_path: Path):
     world.carry()
     assert counts(imports.get(import_id)) == (1, 0, 0)
     world.platform.close()
+
+
+def test_a_manifest_gives_each_picture_its_own_labels(tmp_path: Path):
+    (tmp_path / "in").mkdir()
+    for number in range(3):
+        (tmp_path / "in" / f"{number}.jpg").write_bytes(small(number))
+    table = "path,title,tags,price\n0.jpg,Zero,red,1\n1.jpg,One,blue,2\nnone.jpg,,,\n2.jpg,Two,,3\n"
+    world = make_world(tmp_path / "data", import_roots=(tmp_path / "in",))
+    with world.platform.staging.new() as staged:
+        staged.write(table.encode())
+        spec = {"format": "csv", "folder": str(tmp_path / "in")}
+        wanted = Wanted("manifest", spec, "a.csv", "main", tags=["all"])
+        import_id = world.platform.imports.start(wanted, staged).row.id
+    world.carry()
+    assert counts(world.platform.imports.get(import_id)) == (3, 0, 1)
+    assert world.platform.imports.codes(import_id) == {"missing_file": 1}
+    found = [one.picture for one in world.platform.pictures.list(Selection(), 9).pictures]
+    labels = sorted((one.title, one.tags, one.attributes["price"]) for one in found)
+    assert labels == [
+        ("One", ("all", "blue"), 2),
+        ("Two", ("all",), 3),
+        ("Zero", ("all", "red"), 1),
+    ]
+    world.platform.close()
+
+
+def test_urls_of_this_machine_are_refused_one_by_one(world: World):
+    with world.platform.staging.new() as staged:
+        staged.write(b"http://127.0.0.1:1/a.jpg\nhttp://169.254.169.254/latest\n")
+        import_id = world.platform.imports.start(Wanted("urls", {}, "a.txt", "main"), staged).row.id
+    world.carry()
+    assert world.platform.imports.codes(import_id) == {"blocked_address": 2}

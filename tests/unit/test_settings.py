@@ -57,6 +57,8 @@ OTHER_VALUES: dict[str, tuple[str, object]] = {
     "min_side": ("1", 1),
     "thumbnail_side": ("64", 64),
     "import_roots": ('["/srv/in", "/mnt/nas"]', (Path("/srv/in"), Path("/mnt/nas"))),
+    "import_buckets": ('["s3://photos/a"]', ("s3://photos/a",)),
+    "import_networks": ('["10.1.2.0/24"]', ("10.1.2.0/24",)),
     "import_pending": ("50", 50),
     "log_level": ("debug", "debug"),
 }
@@ -77,6 +79,8 @@ WRONG_VALUES = {
     "thumbnail_side": "63",
     "import_roots": "/srv/in",
     "import_pending": "0",
+    "import_buckets": "s3://photos",
+    "import_networks": "10.1.2.0/24",
     "log_level": "loud",
     "web_processes": "0",
     "qdrant_shards": "0",
