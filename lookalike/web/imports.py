@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, Literal, TypeAlias, cast
 from uuid import UUID
 
 from flask import Blueprint, Response, render_template, request
@@ -27,6 +27,12 @@ api = Api("imports")
 pages = Blueprint("imports", __name__)
 
 
+Kind: TypeAlias = Literal[
+    "folder", "zip", "tar", "webdataset", "manifest", "urls", "s3", "flickr30k"
+]
+"""What can be imported from."""
+
+
 class NewImport(BaseModel):
     """An import from where the server can read by itself.
 
@@ -36,7 +42,7 @@ class NewImport(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    kind: str = Field(max_length=20)
+    kind: Kind
     source: dict[str, Any] = {}
     library: str = DEFAULT_LIBRARY
     tags: Tags = []
@@ -51,7 +57,7 @@ class ImportFields(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    kind: str = Field(default="", max_length=20)
+    kind: Kind | Literal[""] = ""
     source: Json[dict[str, Any]] = Field(default_factory=dict)
     library: str = DEFAULT_LIBRARY
     tags: Tags = []
@@ -93,7 +99,7 @@ class FailuresQuery(BaseModel):
 class RetryRequest(BaseModel):
     """The position of the failed item that is tried again; without one, all are."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid")
 
     position: int | None = Field(default=None, ge=0, le=2**31 - 1)
 

@@ -84,7 +84,8 @@ def test_an_archive_may_be_larger_than_a_picture(tmp_path, create_client):
 
 def test_what_is_wrong_is_refused_and_leaves_nothing(world: World, client: FlaskClient):
     refused(client.post(f"{API}/imports", data={"library": "main"}), 400, "invalid_request")
-    refused(post(client, {}, name="a.docx"), 400, "invalid_request")
+    refused(post(client, {}, name="a.docx"), 422, "bad_source")
+    refused(post(client, {}, source='{"colour": "red"}'), 422, "bad_source")
     refused(post(client, {}, library="nowhere"), 404, "not_found")
     refused(post(client, {}, kind="magic"), 400, "invalid_request")
     broken = {"file": (io.BytesIO(b"no zip"), "a.zip")}

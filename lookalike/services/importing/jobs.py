@@ -13,7 +13,12 @@ from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.orm import Session
 
 from lookalike.services.db import Database
-from lookalike.services.errors import InvalidRequestError, NotFoundError, UnavailableError
+from lookalike.services.errors import (
+    InvalidRequestError,
+    NotFoundError,
+    SourceError,
+    UnavailableError,
+)
 from lookalike.services.importing import ledger
 from lookalike.services.importing.claims import (
     WORKING,
@@ -197,7 +202,11 @@ class Imports:
         with ExitStack() as stack:
             if file is not None:
                 stack.enter_context(file)
-            stack.enter_context(closing(self._open(wanted.kind, wanted.spec, file=file)))
+            try:
+                source = self._open(wanted.kind, wanted.spec, file=file)
+            except InvalidRequestError as error:  # the options of the source
+                raise SourceError(error.message, **error.details) from error
+            stack.enter_context(closing(source))
 
     def _change(self, import_id: UUID, change: Callable[[Session, Import], object]) -> Progress:
         with self._db.write() as session:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lookalike.services.errors import InvalidRequestError
+from lookalike.services.errors import SourceError
 from lookalike.services.sources.names import shown
 
 KINDS_BY_ENDING: Mapping[str, tuple[str, Mapping[str, str]]] = {
@@ -34,17 +34,16 @@ def is_source(name: str) -> bool:
 def file_options(name: str, kind: str = "") -> tuple[str, dict[str, Any]]:
     """Kind and options for an uploaded file; a `kind` that is given wins over its name.
 
-    Raises InvalidRequestError where neither tells.
+    Raises SourceError where neither tells.
     """
     told = _told(name)
     if told is not None and kind in {"", told[0]}:
         return told[0], dict(told[1])
     if kind:
         return kind, {}
-    raise InvalidRequestError(
+    raise SourceError(
         "The file's name does not tell what it is. It should end with one of "
         f"{', '.join(KINDS_BY_ENDING)}, or say the kind.",
-        field="kind",
     )
 
 
