@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -401,3 +402,32 @@ def test_urls_of_this_machine_are_refused_one_by_one(world: World):
         import_id = world.platform.imports.start(Wanted("urls", {}, "a.txt", "main"), staged).row.id
     world.carry()
     assert world.platform.imports.codes(import_id) == {"blocked_address": 2}
+
+
+def test_an_item_that_takes_longer_than_a_lease_is_read_once(tmp_path: Path):
+    world = make_world(tmp_path / "data", lease_seconds=1)
+    import_id = start(world, scenes(0, 2))
+    swept = []
+
+    def dawdle() -> None:
+        time.sleep(1.5)
+        world.platform.sweeping.run()
+        swept.extend(world.queue.imports)
+
+    world.blobs.after["put"] = dawdle
+    world.carry()
+    assert swept == []
+    assert counts(world.platform.imports.get(import_id)) == (2, 0, 0)
+    world.platform.close()
+
+
+def test_a_process_has_one_import_in_hand_at_a_time(world: World):
+    one, two = start(world, scenes(0, 2)), start(world, scenes(5, 2))
+    first, second = world.queue.imports
+    world.queue.imports.clear()
+    world.blobs.after["put"] = lambda: world.platform.carrying.go_on(*second)
+    world.platform.carrying.go_on(*first)
+    assert second in world.queue.imports
+    assert world.platform.imports.get(two).row.state == ImportState.QUEUED
+    world.carry()
+    assert [counts(world.platform.imports.get(each)) for each in (one, two)] == [(2, 0, 0)] * 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
@@ -22,6 +23,12 @@ log = structlog.get_logger(__name__)
 
 OUTAGE_SECONDS = 5.0
 """How soon to try again while a part of the platform, or the disk, is in the way."""
+
+OCCUPIED_SECONDS = 0.5
+"""How soon to look again while this process has another import in hand.
+
+One at a time: its other threads stay free for indexing, above all of what people wait for.
+"""
 
 OVERDUE = timedelta(hours=1)
 """After this a task counts as lost even where others wait in its queue."""
@@ -46,6 +53,7 @@ class Carrying:
         self._queue = queue
         self._readers = readers
         self._files = files
+        self._slot = threading.Lock()
         self._work: dict[ImportState, Callable[[Claim], float]] = {
             ImportState.RUNNING: bringing.go_on,
             ImportState.REHEARSING: rehearsing.go_on,
@@ -54,11 +62,21 @@ class Carrying:
 
     def go_on(self, import_id: UUID, ticket: UUID) -> None:
         """Do a slice of the import, if this ticket is good for it, and queue the next one."""
+        if not self._slot.acquire(blocking=False):
+            self._queue.put_import(import_id, ticket, OCCUPIED_SECONDS)
+            return
+        try:
+            self._take_up(import_id, ticket)
+        finally:
+            self._slot.release()
+
+    def _take_up(self, import_id: UUID, ticket: UUID) -> None:
         claim = self._claims.take(import_id, ticket)
         if claim is None:
             return
         try:
-            delay = self._slice(claim)
+            with self._claims.kept(claim):
+                delay = self._slice(claim)
             following = self._claims.pass_on(claim)
         except OvertakenError:
             log.info("import_overtaken", import_id=str(import_id))

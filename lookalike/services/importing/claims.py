@@ -8,16 +8,22 @@ one task of an import that does anything.
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
+import structlog
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from lookalike.services.db import Database
 from lookalike.services.errors import LookalikeError, NotFoundError
 from lookalike.services.models import Import, ImportState, now
+
+log = structlog.get_logger(__name__)
 
 WORKING = (
     ImportState.QUEUED,
@@ -73,6 +79,28 @@ class Claims:
             raise OvertakenError("Another worker has taken this import over.")
         row.leased_until = now() + self._length
         return row
+
+    @contextmanager
+    def kept(self, claim: Claim) -> Iterator[None]:
+        """Renew the lease for as long as the block lasts: one slow URL may outlast a lease."""
+        ended = threading.Event()
+        thread = threading.Thread(target=self._renew, args=(claim, ended), daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
+    def _renew(self, claim: Claim, ended: threading.Event) -> None:
+        while not ended.wait(self._length.total_seconds() / 3):
+            try:
+                with self._db.write() as session:
+                    self.held(session, claim)
+            except OvertakenError:
+                return
+            except LookalikeError as error:  # it may go better next time
+                log.warning("import_lease_not_renewed", reason=error.message)
 
     def pass_on(self, claim: Claim) -> UUID | None:
         """End the lease; the ticket for the next task, None when there is nothing left to do."""

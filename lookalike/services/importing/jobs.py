@@ -228,7 +228,7 @@ class Imports:
 
 
 def _progress(session: Session, row: Import) -> Progress:
-    stored = row.state in {ImportState.RUNNING, ImportState.PAUSED, ImportState.QUEUED}
+    stored = row.state not in {ImportState.DONE, ImportState.UNDOING, ImportState.UNDONE}
     return Progress(row, ledger.pending(session, row.id) if stored else 0)
 
 
