@@ -6,7 +6,7 @@ import re
 from uuid import uuid4
 
 from flask import Flask, Response, g, request
-from structlog.contextvars import bind_contextvars, clear_contextvars
+from structlog.contextvars import bind_contextvars, clear_contextvars, unbind_contextvars
 
 HEADER = "X-Request-ID"
 ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,100}")
@@ -16,6 +16,7 @@ def trace(app: Flask) -> None:
     """Take the id that a proxy has given, or make one."""
     app.before_request(_begin)
     app.after_request(_tell)
+    app.teardown_request(lambda _error: unbind_contextvars("request_id"))
 
 
 def _begin() -> None:
