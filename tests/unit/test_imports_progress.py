@@ -58,7 +58,7 @@ def test_time_left_is_what_is_left_at_that_rate():
         {"rate": 0.0, "rated_settled": 300},
         {"rate": None, "rated_at": None},
         {"rated_at": ago(100)},
-        {"started_at": now()},
+        {"started_at": "just now"},
         {"started_at": None},
         {"state": ImportState.PAUSED},
         {"state": ImportState.DONE},
@@ -67,6 +67,8 @@ def test_time_left_is_what_is_left_at_that_rate():
 def test_nothing_is_said_while_nobody_can_know(unknown):
     given = {"rate": 10.0, "rated_at": ago(1), "rated_settled": 290, "position": 300, "new": 300}
     assert Progress(row(**given), 0).seconds_left is not None
+    if unknown.get("started_at"):
+        unknown = {"started_at": now()}
     assert Progress(row(**given | unknown), 0).seconds_left is None
 
 
