@@ -37,12 +37,13 @@ def protect(app: Flask) -> None:
 
 
 FOR_MACHINES = frozenset({"/healthz", "/readyz", "/metrics"})
-"""Asked by supervisors and Prometheus under whatever address the process has at the moment."""
+"""On servers, supervisors and Prometheus ask these under whatever address a process has."""
 
 
 def _check_host(settings: Settings) -> None:
     """Refuse names that are not ours: a foreign name pointed at us is DNS rebinding."""
-    if (settings.allow_remote and not settings.allowed_hosts) or request.path in FOR_MACHINES:
+    open_to_all = not settings.allowed_hosts or request.path in FOR_MACHINES
+    if settings.allow_remote and open_to_all:
         return
     name = urlsplit(f"//{request.host}").hostname
     if name not in LOOPBACK and name not in settings.allowed_hosts:

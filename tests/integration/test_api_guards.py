@@ -45,6 +45,15 @@ def test_other_names_are_refused_everywhere_even_nonsense(
     assert answer.status_code == 403 or host not in BAD_HOSTS
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+def test_on_servers_supervisors_may_ask_by_any_address(tmp_path, create_client, path: str):
+    world = make_world(tmp_path, allow_remote=True, allowed_hosts=("pictures.example",))
+    client = create_client(world)
+    assert client.get(path, headers={"Host": "10.1.2.3:8000"}).status_code == 200
+    assert client.get(LIBRARIES, headers={"Host": "10.1.2.3:8000"}).status_code == 403
+    world.platform.close()
+
+
 def test_a_refused_name_is_told_how_to_be_allowed(client: FlaskClient):
     answer = client.get(LIBRARIES, headers={"Host": "pictures.example"})
     assert answer.json["error"]["code"] == "forbidden"
