@@ -106,7 +106,9 @@ class Outbox:
     def _close(self, item: OutboxItem, revision: int | None) -> bool:
         """Forget the item, unless the picture or the promise is newer than what was read."""
         with self._db.write() as session:
-            lock(session, item.sha256, f"outbox {item.picture_id}")
+            # In this order, as everywhere: bytes, then a picture's row, then its outbox item.
+            lock(session, item.sha256)
+            lock(session, f"outbox {item.picture_id}")
             current = session.scalar(select(Picture.revision).where(Picture.id == item.picture_id))
             promise = session.get(OutboxItem, item.picture_id)
             if current != revision or (promise and promise.added_at != item.added_at):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from celery import Celery
+from kombu.entity import Exchange
 from kombu.entity import Queue as Declared
 from kombu.utils.scheduling import priority_cycle
 
@@ -32,7 +33,10 @@ class InOrder(priority_cycle):
 
 
 def _declared(name: str) -> Declared:
-    return Declared(name)  # type: ignore[no-untyped-call]
+    # With an exchange and a key of its own: by default all would be bound to those of the default
+    # queue, and each would get what was meant for that one.
+    exchange = Exchange(name)  # type: ignore[no-untyped-call]
+    return Declared(name, exchange, routing_key=name)  # type: ignore[no-untyped-call]
 
 
 def create_app(settings: Settings, platform: Callable[[], Platform]) -> Celery:

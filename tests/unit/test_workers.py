@@ -47,3 +47,9 @@ def test_a_mistake_of_ours_is_not(world: World, index: Task):
     result = index.apply(args=[[str(picture_id)]])
     assert isinstance(result.result, RuntimeError)
     assert world.state(picture_id) == State.PENDING
+
+
+def test_each_queue_gets_its_own_tasks_and_no_others(world: World):
+    app = create_app(world.platform.settings, lambda: world.platform)
+    ways = {(queue.exchange.name, queue.routing_key) for queue in app.amqp.queues.values()}
+    assert ways == {(name, name) for name in ("sweep", "interactive", "bulk")}
