@@ -31,6 +31,16 @@ PICTURE = picture(0, (64, 48))
 LARGE = saved(Image.new("1", (5_001, 5_000)), "PNG")
 
 
+OTHERS: set[int] = set()
+
+
+@pytest.fixture(autouse=True)
+def _others() -> None:
+    """Processes that tests of other files have left are none of this file's."""
+    OTHERS.clear()
+    OTHERS.update(one.pid for one in alive())
+
+
 @pytest.fixture
 def decoder() -> Iterator[ProcessDecoder]:
     made = ProcessDecoder(LIMITS, 2, SECONDS, MEGABYTES)
@@ -40,7 +50,8 @@ def decoder() -> Iterator[ProcessDecoder]:
 
 def alive(parent: int | None = None) -> list[psutil.Process]:
     """The processes below `parent`, or this one, that decode."""
-    return [one for one in psutil.Process(parent).children(recursive=True) if _decodes(one)]
+    below = psutil.Process(parent).children(recursive=True)
+    return [one for one in below if one.pid not in OTHERS and _decodes(one)]
 
 
 def _decodes(process: psutil.Process) -> bool:

@@ -67,6 +67,7 @@ def test_uploads_changes_removals_and_indexing_at_once_leave_nothing_torn(world:
                 continue  # somebody else removed it
 
     together(meddle)
+    world.platform.sweeping.run()  # settles what many at once left to it
     world.work()
     with world.db.read() as session:
         pictures = list(session.scalars(select(Picture)))
