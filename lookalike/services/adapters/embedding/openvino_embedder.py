@@ -85,7 +85,11 @@ class OpenVinoEmbedder:
             # Here, because it imports OpenVINO, which looking at the models does not need.
             from lookalike.services.adapters.embedding.openvino_cpu import compiled  # noqa: PLC0415
 
-            return compiled(self._network, self._precision, self._cache_dir)
+            with _FIRST_PASS:
+                model = compiled(self._network, self._precision, self._cache_dir)
+                side = self.definition.recipe.size
+                _finish(_begin(model, np.zeros((1, side, side, 3), np.uint8)))
+            return model
         except LookalikeError:
             raise
         except Exception as error:  # from three libraries, which share no base class
@@ -99,6 +103,11 @@ class OpenVinoEmbedder:
             "installed whole.",
             model=name,
         )
+
+
+_FIRST_PASS = threading.Lock()
+"""Held for the first pass of a model. OpenVINO's binding sets itself up in the first call, and two
+threads that make that call at once wait for each other for ever: one of 22 workers did."""
 
 
 def _shares(batch: Pixels, model: openvino.CompiledModel) -> list[Pixels]:
