@@ -15,6 +15,7 @@ from lookalike.services.adapters.edge.live import SLICE, LiveShard, sliced
 from lookalike.services.adapters.edge.queries import engine_request
 from lookalike.services.adapters.edge.schema import engine_point
 from lookalike.services.adapters.edge.shard import Shard, as_uuid
+from lookalike.services.adapters.qdrant_answers import page
 from lookalike.services.adapters.qdrant_payload import engine_payload, read_payload
 from lookalike.services.ports import StoredPayload, VectorQuery
 from lookalike.services.records import CollectionSpec, Hit, Payload, Point, Vector, scored
@@ -50,12 +51,7 @@ class EdgeCollection:
 
     def search(self, query: VectorQuery) -> list[Hit]:
         """See VectorCollection."""
-        if query.limit < 1:
-            return []
-        best = self._best(query, query.offset + query.limit)
-        if query.min_score is not None:
-            best = [hit for hit in best if hit.score >= query.min_score]
-        return best[query.offset : query.offset + query.limit]
+        return page(query, partial(self._ask, query))
 
     def vectors(self, ids: Sequence[UUID]) -> dict[UUID, Vector]:
         """See VectorCollection."""
@@ -95,19 +91,6 @@ class EdgeCollection:
     def _update(self, ids: Sequence[UUID], call: partial[None]) -> None:
         self._live.update(ids, call)
         self._builder.notice()
-
-    def _best(self, query: VectorQuery, count: int) -> list[Hit]:
-        """The best `count` and all that tie with the last of them, in order.
-
-        The engine orders ties as it likes, so it is asked for more until a lower score shows up.
-        """
-        asked = count + len(query.without) + 1
-        while True:
-            found = self._ask(query, asked)
-            hits = [hit for hit in found if hit.id not in query.without]
-            if len(found) < asked or hits[count - 1].score > hits[-1].score:
-                return sorted(hits, key=lambda hit: (-hit.score, hit.id))
-            asked *= 2
 
     def _ask(self, query: VectorQuery, limit: int) -> list[Hit]:
         request = engine_request(query, limit, self.spec.distance)

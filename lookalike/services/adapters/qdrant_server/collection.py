@@ -10,11 +10,12 @@ from uuid import UUID
 import numpy as np
 from qdrant_client import models
 
+from lookalike.services.adapters.qdrant_answers import page
 from lookalike.services.adapters.qdrant_payload import read_payload
 from lookalike.services.adapters.qdrant_server.errors import FalteringError, MissingError
 from lookalike.services.adapters.qdrant_server.filters import server_filter
 from lookalike.services.adapters.qdrant_server.making import Making
-from lookalike.services.adapters.qdrant_server.queries import page, request
+from lookalike.services.adapters.qdrant_server.queries import request
 from lookalike.services.adapters.qdrant_server.requests import (
     Slice,
     asking_if_optimized,

@@ -1,15 +1,14 @@
-"""A search in the words of a Qdrant server, how hard it is to look, and which hits are the best."""
+"""A search in the words of a Qdrant server, and how hard it is to look."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from qdrant_client import models
 
 from lookalike.services.adapters.qdrant_server.filters import server_filter
 from lookalike.services.ports import VectorQuery
-from lookalike.services.records import Distance, Hit, target
+from lookalike.services.records import Distance, target
 
 WIDTH = 128
 """Candidates that a walk through the graph keeps (`ef`), as in `edge.queries`."""
@@ -25,8 +24,8 @@ AROUND = models.AcornSearchParams(enable=True, max_selectivity=1.0)
 def request(query: VectorQuery, distance: Distance, quantization: str) -> dict[str, Any]:
     """Arguments of `query_points`, the collection and the limit aside.
 
-    Leaves `without`, `min_score` and the order of ties to `page`: as a condition, `without` would
-    cut off the neighbourhood of the very point searched with.
+    Leaves `without`, `min_score` and the order of ties to `qdrant_answers.page`: as a condition,
+    `without` would cut off the neighbourhood of the very point searched with.
     """
     return {
         "query": target(query.like, query.unlike, distance).tolist(),
@@ -34,27 +33,6 @@ def request(query: VectorQuery, distance: Distance, quantization: str) -> dict[s
         "search_params": _how(query, quantization),
         "with_payload": False,
     }
-
-
-def page(query: VectorQuery, ask: Callable[[int], list[Hit]]) -> list[Hit]:
-    """What a VectorCollection answers. `ask` gives the best so many hits, ties in any order."""
-    if query.limit < 1:
-        return []
-    best = _best(query, query.offset + query.limit, ask)
-    if query.min_score is not None:
-        best = [hit for hit in best if hit.score >= query.min_score]
-    return best[query.offset : query.offset + query.limit]
-
-
-def _best(query: VectorQuery, count: int, ask: Callable[[int], list[Hit]]) -> list[Hit]:
-    """The best `count` and all that tie with the last of them, in order."""
-    asked = count + len(query.without) + 1
-    while True:
-        found = ask(asked)
-        hits = [hit for hit in found if hit.id not in query.without]
-        if len(found) < asked or hits[count - 1].score > hits[-1].score:
-            return sorted(hits, key=lambda hit: (-hit.score, hit.id))
-        asked *= 2
 
 
 def _how(query: VectorQuery, quantization: str) -> models.SearchParams:
