@@ -13,6 +13,7 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     ForeignKey,
+    LargeBinary,
     MetaData,
     String,
     Text,
@@ -27,7 +28,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from uuid6 import uuid7
 
-from lookalike.services.records import Queue
+from lookalike.services.records import Queue, Storage
 
 DEFAULT_LIBRARY = "main"
 
@@ -41,13 +42,26 @@ class State(StrEnum):
 
 
 class IndexState(StrEnum):
-    """Where an index is in its life."""
+    """Where an index is in its life.
+
+    BUILDING until every picture is in it and it was measured. READY to go live, for the first time
+    or again. One is LIVE: searches use it. RETIRED for good, its vectors are gone. FAILED to be
+    built.
+    """
 
     BUILDING = "building"
     READY = "ready"
     LIVE = "live"
     RETIRED = "retired"
     FAILED = "failed"
+
+
+class IndexTask(StrEnum):
+    """What workers have to do for an index."""
+
+    BUILD = "build"
+    MEASURE = "measure"
+    RETIRE = "retire"
 
 
 class ImportState(StrEnum):
@@ -174,7 +188,18 @@ class PictureTag(Base):
 
 
 class Index(Base):
-    """A vector collection made by one model and recipe."""
+    """A vector collection made by one model and recipe.
+
+    `storage` is how the collection keeps vectors. Where it is `centred`, `mean` (float32, little
+    endian) is subtracted from each vector; None until it was fitted, on the pictures of `library`
+    or on all. `labels` are tags whose pictures belong together, to measure quality by. With
+    `switch`, it goes live by itself once it has passed its gates.
+
+    `task` is what workers have to do for it; they do nothing while it is `paused`. `ticket` names
+    the message that may go on with it; a worker that has it in hand holds a lease until
+    `leased_until`. Pictures up to `position` have an entry. `figures` is what was measured, as
+    of `measured_at`. `code` and `message` say why it failed, `message` alone what it waits for.
+    """
 
     __tablename__ = "indexes"
 
@@ -185,7 +210,56 @@ class Index(Base):
     distance: Mapped[str] = mapped_column(String(20))
     collection: Mapped[str] = mapped_column(String(100), unique=True)
     state: Mapped[IndexState] = mapped_column(String(20))
+    storage: Mapped[Storage] = mapped_column(String(20), default=Storage.FLOAT32)
+    library: Mapped[str | None] = mapped_column(String(100))
+    centred: Mapped[bool] = mapped_column(default=False)
+    mean: Mapped[bytes | None] = mapped_column(LargeBinary)
+    labels: Mapped[list[str]] = mapped_column(default=list)
+    switch: Mapped[bool] = mapped_column(default=False)
+    task: Mapped[IndexTask | None] = mapped_column(String(20))
+    paused: Mapped[bool] = mapped_column(default=False)
+    ticket: Mapped[UUID | None]
+    leased_until: Mapped[datetime | None]
+    position: Mapped[UUID | None]
+    figures: Mapped[dict[str, Any] | None]
+    measured_at: Mapped[datetime | None]
+    code: Mapped[str | None] = mapped_column(String(40))
+    message: Mapped[str | None] = mapped_column(Text)
     added_at: Mapped[datetime] = mapped_column(default=now)
+    built_at: Mapped[datetime | None]
+    live_at: Mapped[datetime | None]
+    updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
+
+
+class SampledQuery(Base):
+    """A search that somebody made, kept until it is replayed to measure recall.
+
+    `vector` is what was searched with (float32, little endian), `filter` the filter as JSON,
+    `shape` its name in `shapes.Shape`.
+    """
+
+    __tablename__ = "sampled_queries"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    index_id: Mapped[UUID] = mapped_column(ForeignKey("indexes.id"))
+    library: Mapped[str] = mapped_column(String(100))
+    vector: Mapped[bytes] = mapped_column(LargeBinary)
+    filter: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    shape: Mapped[str] = mapped_column(String(20))
+    asked_at: Mapped[datetime] = mapped_column(default=now)
+
+
+class RecallSample(Base):
+    """How many of the ten nearest a replayed search found, 0 to 1."""
+
+    __tablename__ = "recall_samples"
+    __table_args__ = (SqlIndex("ix_recall_samples_asked_at", "asked_at"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    index_id: Mapped[UUID] = mapped_column(ForeignKey("indexes.id"))
+    shape: Mapped[str] = mapped_column(String(20))
+    recall: Mapped[float]
+    asked_at: Mapped[datetime]
 
 
 class Entry(Base):

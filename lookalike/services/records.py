@@ -36,6 +36,21 @@ class Distance(StrEnum):
     EUCLID = "euclid"
 
 
+class Storage(StrEnum):
+    """How a collection keeps its vectors in memory.
+
+    Numbers of FLOAT32 take 4 bytes and those of FLOAT16 2. The others keep a small copy of each
+    vector beside the full one, search in it, and score the best again with the full ones:
+    INT8 a byte a number, BINARY a bit, TURBO few bits after a rotation (where the engine has it).
+    """
+
+    FLOAT32 = "float32"
+    FLOAT16 = "float16"
+    INT8 = "int8"
+    BINARY = "binary"
+    TURBO = "turbo"
+
+
 class Queue(StrEnum):
     """Where a batch of pictures waits for a worker. Workers empty the first queue first."""
 
@@ -132,6 +147,7 @@ class CollectionSpec:
 
     dimensions: int
     distance: Distance = Distance.COSINE
+    storage: Storage = Storage.FLOAT32
 
 
 @dataclass(frozen=True, slots=True)
