@@ -119,17 +119,22 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class ModelDefinition:
-    """A model by name: what it makes, how pictures are prepared for it, how vectors compare."""
+    """A model by name: what it makes, how pictures are prepared for it, how vectors compare.
+
+    `centred` says that the mean of a library is taken out of its vectors (`centring`).
+    """
 
     name: str
     dimensions: int
     recipe: Recipe
     distance: Distance = Distance.COSINE
+    centred: bool = False
 
     @property
     def steps(self) -> str:
-        """What becomes of a picture, in words: `letterbox 240, average pool, L2`."""
-        return f"{self.recipe}, L2" if self.distance is Distance.COSINE else str(self.recipe)
+        """What becomes of a picture, in words: `letterbox 240, average pool, L2, centred`."""
+        length = ", L2" if self.distance is Distance.COSINE else ""
+        return f"{self.recipe}{length}" + (", centred" if self.centred else "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from lookalike.services.adapters.embedding.efficientnet import MODELS
 from lookalike.services.adapters.embedding.openvino_embedder import OpenVinoEmbedder
 from lookalike.services.adapters.embedding.registry import ModelRegistry
 from lookalike.services.adapters.embedding.torch_embedder import TorchEmbedder
+from lookalike.services.centring import LEAST, Centred, fit
 from lookalike.services.errors import NotFoundError
 from lookalike.services.imaging.preparing import prepare
 from lookalike.services.ports import Embedder, Embedders
@@ -28,11 +29,14 @@ FORWARD_BATCH = 4
 
 
 @pytest.fixture(
-    scope="module", params=["fake", *baselines.MODELS, "torch on cpu", "torch on cuda", *MODELS]
+    scope="module",
+    params=["fake", "centred", *baselines.MODELS, "torch on cpu", "torch on cuda", *MODELS],
 )
 def embedder(request, models_cache, tmp_path_factory) -> Embedder:
     if request.param == "fake":
         return FakeEmbedder()
+    if request.param == "centred":
+        return centred(FakeEmbedder())
     if request.param in baselines.MODELS:
         return ModelRegistry("auto", FORWARD_BATCH, None).get(request.param)
     if request.param.startswith("torch"):
@@ -45,6 +49,11 @@ def embedder(request, models_cache, tmp_path_factory) -> Embedder:
     if network.find_weights() is None:
         pytest.skip(network.hint)
     return OpenVinoEmbedder(network, "auto", FORWARD_BATCH, models_cache)
+
+
+def centred(embedder: Embedder) -> Embedder:
+    library = [prepare(scene(seed), embedder.definition.recipe) for seed in range(LEAST)]
+    return Centred(embedder, fit(embedder.embed(library)))
 
 
 @pytest.fixture
