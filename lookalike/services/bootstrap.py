@@ -53,6 +53,9 @@ from lookalike.services.ports import (
     IndexQueue,
     VectorStore,
 )
+from lookalike.services.recall.reading import Recall
+from lookalike.services.recall.replaying import Replaying
+from lookalike.services.recall.sampling import Sampling
 from lookalike.services.search import Search
 from lookalike.services.settings import Settings
 from lookalike.services.sources.opening import open_source
@@ -103,6 +106,7 @@ class Platform:
     thumbnails: Thumbnails
     indexing: Indexing
     search: Search
+    recall: Recall
     status: Status
     sweeping: Sweeping
     checking: Checking
@@ -110,6 +114,7 @@ class Platform:
     backup: Backup
     restore: Restore
     _outbox: Outbox
+    _sampling: Sampling
     _parts: Parts
 
     def warm(self) -> None:
@@ -121,6 +126,7 @@ class Platform:
         self.carrying.close()
         self.staging.close()
         self._outbox.close()
+        self._sampling.close()
         self._parts.decoder.close()
         self._parts.store.close()
         self._parts.queue.close()
@@ -254,6 +260,7 @@ def assemble(settings: Settings, parts: Parts) -> Platform:
     db.migrate()
     indexes = Indexes(db, parts.store, parts.embedders)
     outbox = Outbox(db, indexes, blobs)
+    sampling = Sampling(db, settings.recall_sample_seconds)
     libraries = Libraries(db)
     pictures = Pictures(db, blobs, outbox)
     lease = timedelta(seconds=settings.lease_seconds)
@@ -288,10 +295,18 @@ def assemble(settings: Settings, parts: Parts) -> Platform:
         pictures=pictures,
         thumbnails=thumbnails,
         indexing=Indexing(db, blobs, indexes, outbox, decoder, limits, workload),
-        search=Search(indexes, pictures, libraries, blobs, decoder, limits),
+        search=Search(indexes, pictures, libraries, blobs, decoder, limits, sampling),
+        recall=Recall(db),
         status=Status(db, pictures, indexes, parts.queue, blobs),
         sweeping=Sweeping(
-            db, parts.queue, outbox, indexes, carrying, import_files, forgotten=2 * lease
+            db,
+            parts.queue,
+            outbox,
+            indexes,
+            carrying,
+            import_files,
+            Replaying(db, indexes),
+            forgotten=2 * lease,
         ),
         checking=Checking(db, blobs, parts.store),
         repairing=Repairing(
@@ -312,5 +327,6 @@ def assemble(settings: Settings, parts: Parts) -> Platform:
             settings.data_dir / "staging",
         ),
         _outbox=outbox,
+        _sampling=sampling,
         _parts=parts,
     )

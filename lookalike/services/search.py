@@ -21,6 +21,7 @@ from lookalike.services.metrics import SEARCH
 from lookalike.services.models import DEFAULT_LIBRARY
 from lookalike.services.pictures import Pictures, Shown
 from lookalike.services.ports import BlobStore, Decoder, VectorQuery
+from lookalike.services.recall.sampling import Sampling
 from lookalike.services.records import Hit, Vector
 
 MAX_EXAMPLES = 100
@@ -79,6 +80,7 @@ class Search:
         blobs: BlobStore,
         decoder: Decoder,
         limits: Limits,
+        sampling: Sampling,
     ) -> None:
         self._indexes = indexes
         self._pictures = pictures
@@ -86,6 +88,7 @@ class Search:
         self._blobs = blobs
         self._decoder = decoder
         self._limits = limits
+        self._sampling = sampling
 
     def search(self, request: SearchRequest) -> Answer:
         """Find neighbours in the live index.
@@ -99,9 +102,12 @@ class Search:
             _check(request)
             self._libraries.require(request.library)
             index = self._indexes.live()
-            hits = _hits(index, self._query(index, request), request.rerank)
+            query = self._query(index, request)
+            hits = _hits(index, query, request.rerank)
             results = self._join(hits, request.library)
-        return Answer(results, index.id, index.model, (time.perf_counter() - started) * 1000)
+        took_ms = (time.perf_counter() - started) * 1000
+        self._sampling.offer(index, query, request.filter)
+        return Answer(results, index.id, index.model, took_ms)
 
     def _query(self, index: OpenIndex, request: SearchRequest) -> VectorQuery:
         like, unlike = self._examples(index, request)

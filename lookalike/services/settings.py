@@ -329,6 +329,17 @@ class Settings(BaseSettings):
             "and queue them again.",
         ),
     ] = 15
+    recall_sample_seconds: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=86_400,
+            allow_inf_nan=False,
+            description="Least seconds between two searches that a process keeps, to measure later "
+            "how many of the nearest they found (recall). Of a search, its vector and its filter "
+            "are kept, until it was replayed or for a day at most, and no picture. 0 keeps none.",
+        ),
+    ] = 10
     import_roots: Annotated[
         tuple[Path, ...],
         NoDecode,

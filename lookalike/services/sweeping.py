@@ -21,6 +21,7 @@ from lookalike.services.indexes import Indexes
 from lookalike.services.models import Entry, State, now
 from lookalike.services.outbox import Outbox
 from lookalike.services.ports import IndexQueue
+from lookalike.services.recall.replaying import Replaying
 from lookalike.services.records import Queue
 
 log = structlog.get_logger(__name__)
@@ -50,6 +51,7 @@ class Sweeping:
         indexes: Indexes,
         carrying: Carrying,
         import_files: Files,
+        replaying: Replaying,
         forgotten: timedelta,
     ) -> None:
         self._db = db
@@ -59,6 +61,7 @@ class Sweeping:
         self._indexes = indexes
         self._carrying = carrying
         self._import_files = import_files
+        self._replaying = replaying
 
     def start_alone(self) -> int:
         """`run` for the only process there is: whoever held leases before it is dead."""
@@ -76,7 +79,8 @@ class Sweeping:
 
         Imports that nobody goes on with are queued too, and files they no longer need removed.
 
-        The live collection gets its alias again, should it have lost it.
+        The live collection gets its alias again, should it have lost it, and searches that were
+        sampled are replayed.
 
         A part that is down holds up only what needs it.
         """
@@ -86,11 +90,12 @@ class Sweeping:
             self._indexes.name_live,
             self._import_files.tidy,
             self._queue_lost_imports,
+            self._replaying.run,
         ):
             try:
                 step()
             except UnavailableError as error:
-                log.warning("sweep_step_failed", step=step.__name__, reason=error.message)
+                log.warning("sweep_step_failed", step=step.__qualname__, reason=error.message)
         lost = self._claim_lost()
         for queue, rows in groupby(sorted(lost), key=lambda row: row[0]):
             self._queue.put([picture_id for _, picture_id in rows], Queue(queue))

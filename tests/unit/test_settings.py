@@ -43,6 +43,7 @@ OTHER_VALUES: dict[str, tuple[str, object]] = {
     "decode_megabytes": ("1000", 1000),
     "sweep_seconds": ("1", 1),
     "lease_seconds": ("5", 5),
+    "recall_sample_seconds": ("0.5", 0.5),
     "log_format": ("json", "json"),
     "metrics_port": ("9100", 9100),
     "database_url": ("postgresql+psycopg://db/x", "postgresql+psycopg://db/x"),
@@ -97,6 +98,7 @@ WRONG_VALUES = {
     "decode_megabytes": "1",
     "sweep_seconds": "0",
     "lease_seconds": "0",
+    "recall_sample_seconds": "-1",
     "log_format": "xml",
     "metrics_port": "70000",
 }

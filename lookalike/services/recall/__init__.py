@@ -1,0 +1,1 @@
+"""The recall meter: searches that people made, replayed exactly, and how much of it was found."""
