@@ -12,9 +12,10 @@ from rich.progress import Progress
 from lookalike.cli.evaluation_page import evaluation_page
 from lookalike.cli.options import data_option, json_option
 from lookalike.cli.output import print_json, print_table
+from lookalike.services import centring
 from lookalike.services.bootstrap import embedders_of, limits_of, scratch_vectors
-from lookalike.services.evaluation import Report
 from lookalike.services.evaluation import evaluate as measure
+from lookalike.services.reports import Report
 from lookalike.services.settings import Settings, read_settings
 
 
@@ -25,6 +26,11 @@ from lookalike.services.settings import Settings, read_settings
     "names",
     multiple=True,
     help="A model to measure; repeat it to compare several. [default: LOOKALIKE_MODEL]",
+)
+@click.option(
+    "--centred",
+    is_flag=True,
+    help="Measure each model with the mean vector of FOLDER subtracted as well.",
 )
 @click.option("--rerank", is_flag=True, help="Measure each model with re-ranking as well.")
 @click.option(
@@ -37,6 +43,7 @@ from lookalike.services.settings import Settings, read_settings
 def evaluate(
     folder: Path,
     names: Sequence[str],
+    centred: bool,
     rerank: bool,
     html: Path | None,
     data: Path | None,
@@ -50,6 +57,7 @@ def evaluate(
     \b
     Examples:
       lookalike evaluate photos
+      lookalike evaluate photos --centred --rerank
       lookalike evaluate photos --model efficientnet-lite1 --model colors --html report.html
     """
     if html and not html.absolute().parent.is_dir():
@@ -57,12 +65,14 @@ def evaluate(
     settings = read_settings(data_dir=data)
     chosen = list(dict.fromkeys(names or [settings.model]))
     embedders = embedders_of(settings)
-    for name in chosen:
-        embedders.get(name)  # complains now, not after minutes of work
+    for name in chosen:  # complains now, not after minutes of work
+        definition = embedders.get(name).definition
+        if centred:
+            centring.centred(definition)
     reports = [
         report
         for name in chosen
-        for report in _measured(folder, name, settings, rerank, quiet=as_json)
+        for report in _measured(folder, name, settings, rerank, centred, quiet=as_json)
     ]
     if html:
         html.write_text(evaluation_page(folder, reports, limits_of(settings)), encoding="utf-8")
@@ -74,7 +84,7 @@ def evaluate(
 
 
 def _measured(
-    folder: Path, name: str, settings: Settings, rerank: bool, quiet: bool
+    folder: Path, name: str, settings: Settings, rerank: bool, centred: bool, quiet: bool
 ) -> list[Report]:
     embedder = embedders_of(settings).get(name)
     with Progress(console=Console(stderr=True), disable=quiet) as bar, scratch_vectors() as store:
@@ -86,6 +96,7 @@ def _measured(
             store,
             lambda done, total: bar.update(task, completed=done, total=total),
             rerank,
+            centred,
         )
 
 

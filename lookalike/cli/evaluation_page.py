@@ -10,11 +10,11 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader
 
 from lookalike.services.errors import LookalikeError
-from lookalike.services.evaluation import Report
 from lookalike.services.imaging.decoding import decode
 from lookalike.services.imaging.limits import Limits
 from lookalike.services.imaging.thumbnails import thumbnail
 from lookalike.services.labelled import LabelledFile
+from lookalike.services.reports import Report
 
 SIDE = 128
 """Longest side of the pictures in the report, in pixels: 3 to 6 KB each."""

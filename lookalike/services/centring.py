@@ -58,7 +58,8 @@ def centre(vectors: Vectors, mean: Vector) -> Vectors:
     """
     rest = vectors - mean
     lengths: Vectors = np.linalg.norm(rest, axis=1, keepdims=True)
-    return rest / np.where(lengths > 0, lengths, np.float32(1))
+    lengths[lengths == 0] = 1
+    return rest / lengths
 
 
 def to_bytes(mean: Vector) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 from uuid import UUID
@@ -11,12 +11,11 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from lookalike.services import reranking
+from lookalike.services import centring, reranking
 from lookalike.services.errors import InvalidRequestError
 from lookalike.services.imaging.limits import Limits
 from lookalike.services.labelled import (
     Embedded,
-    Failure,
     LabelledFile,
     embed_files,
     labelled_files,
@@ -35,6 +34,7 @@ from lookalike.services.records import (
     Vector,
     Vectors,
 )
+from lookalike.services.reports import ClassQuality, Example, Neighbour, Report
 
 Searching: TypeAlias = Callable[[VectorCollection, VectorQuery, Distance], list[Hit]]
 
@@ -44,90 +44,6 @@ SHOWN = 8
 _PAYLOAD = Payload(DEFAULT_LIBRARY, (), "jpeg", Orientation.SQUARE, 1, 1, 1, None, 0.0, {})
 
 
-@dataclass(frozen=True, slots=True)
-class ClassQuality:
-    """How well the pictures of one class find each other. `mean_average_precision` is 0 to 1."""
-
-    name: str
-    pictures: int
-    mean_average_precision: float
-
-
-@dataclass(frozen=True, slots=True)
-class Neighbour:
-    """A picture that was found, and how alike it is by the score of `records.Distance`."""
-
-    file: LabelledFile
-    score: float
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A picture that searched, and its first neighbours, best first."""
-
-    file: LabelledFile
-    neighbours: tuple[Neighbour, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What `evaluate` measured. Precisions are means over the queries, 0 to 1.
-
-    `pictures` were embedded; `queries` of them searched among all others; `alone` did not,
-    because they are the only one of their class. `classes` are those with queries, by name.
-    `pictures_per_second` counts decoding and the forward pass, not loading the model.
-    `examples` are the first picture of each class, the same whatever the model.
-    """
-
-    model: str
-    reranked: bool
-    recipe: str
-    distance: str
-    bytes_per_vector: int
-    pictures_per_second: float
-    pictures: int
-    queries: int
-    alone: int
-    precision_at_1: float
-    precision_at_5: float
-    precision_at_10: float
-    mean_average_precision: float
-    classes: tuple[ClassQuality, ...]
-    failures: tuple[Failure, ...]
-    examples: tuple[Example, ...]
-
-    @property
-    def title(self) -> str:
-        """The model, and whether its neighbours were re-ranked."""
-        return f"{self.model}, re-ranked" if self.reranked else self.model
-
-    def as_dict(self) -> dict[str, object]:
-        """The report as JSON-ready values, with the measures under their usual names."""
-        return {
-            "model": self.model,
-            "reranked": self.reranked,
-            "recipe": self.recipe,
-            "distance": self.distance,
-            "bytes_per_vector": self.bytes_per_vector,
-            "pictures_per_second": round(self.pictures_per_second, 1),
-            "pictures": self.pictures,
-            "queries": self.queries,
-            "alone": self.alone,
-            "P@1": self.precision_at_1,
-            "P@5": self.precision_at_5,
-            "P@10": self.precision_at_10,
-            "mAP": self.mean_average_precision,
-            "classes": {
-                one.name: {"pictures": one.pictures, "mAP": one.mean_average_precision}
-                for one in self.classes
-            },
-            "failures": [
-                {"filename": one.filename, "code": one.code, "message": one.message}
-                for one in self.failures
-            ],
-        }
-
-
 def evaluate(
     folder: Path,
     embedder: Embedder,
@@ -135,16 +51,50 @@ def evaluate(
     store: VectorStore,
     progress: Callable[[int, int], None],
     rerank: bool = False,
+    centred: bool = False,
 ) -> list[Report]:
     """Let every picture below `folder` search among all others; a hit is one of its class.
 
     The searches go through a collection of `store`, as those of the platform do, comparing with
     every picture; it is dropped at the end. With `rerank`, a second report is of the same searches
-    with re-ranking. Folder, failures and `progress` are those of
-    `labelled`. Raises InvalidRequestError if the folder is not laid out so, or if no class has
-    two pictures that can be read; UnavailableError if the model cannot be used.
+    with re-ranking. With `centred`, more reports are of the vectors without their mean. Folder,
+    failures and `progress` are those of `labelled`. Raises InvalidRequestError if the folder is
+    not laid out so, if no class has two pictures that can be read, or if `centring` refuses the
+    model or so few pictures; UnavailableError if the model cannot be used.
     """
+    plain = embedder.definition
+    models = [plain, centring.centred(plain)] if centred else [plain]
     embedded = embed_files(labelled_files(folder), embedder, limits, progress)
+    searches = [_plainly, _reranked] if rerank else [_plainly]
+    return [
+        report
+        for model in models
+        for report in _reports(model, _vectors_of(model, embedded), store, searches)
+    ]
+
+
+def _vectors_of(model: ModelDefinition, embedded: Embedded) -> Embedded:
+    if not model.centred:
+        return embedded
+    mean = centring.fit(embedded.vectors)
+    return replace(embedded, vectors=centring.centre(embedded.vectors, mean))
+
+
+def _reports(
+    model: ModelDefinition, embedded: Embedded, store: VectorStore, searches: Sequence[Searching]
+) -> list[Report]:
+    """One report for each way of searching."""
+    classes = _classes_of(embedded)
+    collection = store.open("evaluated", CollectionSpec(model.dimensions, model.distance))
+    try:
+        collection.upsert(list(_points(embedded.vectors)))
+        return [_report(model, embedded, classes, collection, one) for one in searches]
+    finally:
+        store.drop("evaluated")
+
+
+def _classes_of(embedded: Embedded) -> NDArray[np.intp]:
+    """The class of each row, as a number. Raises InvalidRequestError if all are different."""
     names, classes = np.unique([file.label for file in embedded.files], return_inverse=True)
     if len(names) == len(classes):
         raise InvalidRequestError(
@@ -152,14 +102,7 @@ def evaluate(
             "least two pictures into each sub-folder.",
             unread=len(embedded.failures),
         )
-    made_by = embedder.definition
-    collection = store.open("evaluated", CollectionSpec(made_by.dimensions, made_by.distance))
-    try:
-        collection.upsert(list(_points(embedded.vectors)))
-        searches = [_plainly, _reranked] if rerank else [_plainly]
-        return [_report(made_by, embedded, classes, collection, one) for one in searches]
-    finally:
-        store.drop("evaluated")
+    return classes
 
 
 def _points(vectors: Vectors) -> Iterator[Point]:
@@ -184,6 +127,7 @@ def _report(
     ]
     return Report(
         model=model.name,
+        centred=model.centred,
         reranked=search is _reranked,
         recipe=model.steps,
         distance=model.distance,

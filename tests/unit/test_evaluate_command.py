@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from lookalike.cli.evaluate import evaluate
+from lookalike.services.centring import LEAST
 from tests.factories import picture
 
 HOSTILE = "<img src=x onerror=alert(1)>&\"'"
@@ -79,6 +80,31 @@ def test_reranking_is_measured_beside_the_plain_order(folder):
         ("colors", False),
         ("colors", True),
     ]
+
+
+def test_centring_and_reranking_are_measured_beside_the_plain_recipe(folder):
+    for number in range(LEAST):
+        (folder / "sea" / f"{number}.jpg").write_bytes(picture(number, (32, 32)))
+    file = folder.parent / "report.html"
+    asked = ("--model", "colors", "--centred", "--rerank", "--html", str(file), "--json")
+    reports = json.loads(run(folder, *asked).stdout)["reports"]
+    assert [(one["centred"], one["reranked"]) for one in reports] == [
+        (False, False),
+        (False, True),
+        (True, False),
+        (True, True),
+    ]
+    assert len({one["mAP"] for one in reports}) == 4
+    words = "".join(Page(file.read_text()).words)
+    assert "stretch 128, L2, centred" in words
+    for title in ("colors, re-ranked", "colors, centred", "colors, centred, re-ranked"):
+        assert title in words
+
+
+def test_centring_a_euclidean_model_is_refused_before_any_work(folder):
+    ended = both(folder, "--centred")
+    assert "pixels compares by Euclidean distance" in str(ended.exception)
+    assert ended.stdout == ""
 
 
 def test_the_page_stands_alone_and_its_names_are_text(folder):

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from lookalike.services.centring import LEAST
 from lookalike.services.errors import InvalidRequestError
-from lookalike.services.evaluation import SHOWN, Report, evaluate
+from lookalike.services.evaluation import SHOWN, evaluate
 from lookalike.services.labelled import BATCH
+from lookalike.services.records import Distance
+from lookalike.services.reports import Report
 from tests.factories import LIMITS, ODD, saved
 from tests.fake_embedder import FakeEmbedder
 from tests.fakes import MemoryVectorStore
@@ -139,6 +143,7 @@ def test_the_report_for_programs_names_the_measures_as_the_field_does(tmp_path):
     assert read_back.pop("pictures_per_second") > 0
     assert read_back == {
         "model": "fake",
+        "centred": False,
         "reranked": False,
         "recipe": "letterbox 32, average pool, L2",
         "distance": "cosine",
@@ -172,8 +177,48 @@ def test_nothing_is_left_in_the_store(tmp_path):
     plain(tmp_path / "red/a.png", RED)
     plain(tmp_path / "red/b.png", DARK_RED)
     store = MemoryVectorStore()
-    evaluate(tmp_path, FakeEmbedder(), LIMITS, store, lambda _done, _total: None)
+    evaluate(tmp_path, FakeEmbedder(), LIMITS, store, no_progress)
     assert store.names() == []
+
+
+def test_centred_vectors_are_measured_beside_the_plain_ones(tmp_path):
+    """All are nearly of one colour, which is what hides that half of them have a shade of red.
+
+    Brighter and darker ones of both kinds are alike at first. Centred, shades are what is left.
+    """
+    for number in range(LEAST // 2):
+        grey = 100 + number
+        plain(tmp_path / f"red/{number}.png", (grey + 4, grey, grey))
+        plain(tmp_path / f"blue/{number}.png", (grey, grey, grey + 4))
+    [as_it_is, shades] = centred(tmp_path)
+    assert (as_it_is.title, shades.title) == ("fake", "fake, centred")
+    assert shades.recipe == as_it_is.recipe + ", centred"
+    assert (as_it_is.as_dict()["centred"], shades.as_dict()["centred"]) == (False, True)
+    assert shades.mean_average_precision > as_it_is.mean_average_precision
+    assert shades.examples[0].neighbours[0].score < as_it_is.examples[0].neighbours[0].score
+
+
+def test_centring_is_refused_for_too_few_pictures(tmp_path):
+    plain(tmp_path / "red/a.png", RED)
+    plain(tmp_path / "red/b.png", DARK_RED)
+    with pytest.raises(InvalidRequestError, match=f"at least {LEAST} pictures"):
+        centred(tmp_path)
+
+
+def test_centring_is_refused_for_euclidean_distance_before_any_work(tmp_path):
+    plain(tmp_path / "red/a.png", RED)
+    euclidean = FakeEmbedder()
+    euclidean.definition = replace(euclidean.definition, distance=Distance.EUCLID)
+    with pytest.raises(InvalidRequestError, match="changes no distance"):
+        evaluate(tmp_path, euclidean, LIMITS, MemoryVectorStore(), no_progress, centred=True)
+
+
+def centred(folder: Path) -> list[Report]:
+    store = MemoryVectorStore()
+    return evaluate(folder, FakeEmbedder(), LIMITS, store, no_progress, centred=True)
+
+
+def no_progress(_done: int, _total: int) -> None: ...
 
 
 def measure(
