@@ -45,14 +45,20 @@ def precision_at(k: int, relevant: NDArray[np.bool_]) -> NDArray[np.float64]:
     return share
 
 
-def average_precision(relevant: NDArray[np.bool_]) -> NDArray[np.float64]:
+def average_precision(
+    relevant: NDArray[np.bool_], most: NDArray[np.intp] | None = None
+) -> NDArray[np.float64]:
     """For each row, the precision at each relevant result, averaged over the relevant results.
 
-    `relevant` as above. Every row must hold all its relevant results, and at least one.
+    `relevant` as above. `most`, shape (queries,), at least 1, is how many relevant results a row
+    could hold, where the results were cut off; without it every row must hold all its relevant
+    results, and at least one.
     """
     ranks = np.arange(1, relevant.shape[1] + 1)
     precision = np.cumsum(relevant, axis=1) / ranks
-    average: NDArray[np.float64] = (precision * relevant).sum(axis=1) / relevant.sum(axis=1)
+    average: NDArray[np.float64] = (precision * relevant).sum(axis=1) / (
+        relevant.sum(axis=1) if most is None else most
+    )
     return average
 
 
