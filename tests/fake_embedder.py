@@ -23,18 +23,20 @@ RECIPE = Recipe(size=SIZE, mean=(0, 0, 0), deviation=(1, 1, 1), padding=(255, 25
 
 
 class FakeEmbedder:
-    """`ports.Embedder`: mean colours of 4 x 4 cells, so that alike pictures are near each other."""
+    """`ports.Embedder`: mean colours of some cells, so that alike pictures are near each other."""
 
     forward_batch = 16
 
-    def __init__(self, name: str = "fake") -> None:
-        self.definition = ModelDefinition(name, CELLS * CELLS * 3 + 1, RECIPE)
+    def __init__(self, name: str = "fake", cells: int = CELLS) -> None:
+        self._cells = cells
+        self.definition = ModelDefinition(name, cells * cells * 3 + 1, RECIPE)
 
     def embed(self, pictures: Sequence[Pixels]) -> Vectors:
         """As `ports.Embedder.embed` promises."""
         if not len(pictures):
             return np.empty((0, self.definition.dimensions), np.float32)
-        cells = np.stack(pictures).reshape(-1, CELLS, SIZE // CELLS, CELLS, SIZE // CELLS, 3)
+        count, side = self._cells, SIZE // self._cells
+        cells = np.stack(pictures).reshape(-1, count, side, count, side, 3)
         colours = cells.mean(axis=(2, 4)).reshape(len(pictures), -1) - 127.5
         # One number that is never zero gives every picture a direction.
         rows = np.concatenate([colours, np.full((len(pictures), 1), 8.0)], axis=1)

@@ -18,6 +18,7 @@ from lookalike.services.records import (
     Payload,
     Point,
     Scalar,
+    Storage,
     Vector,
     comparable,
     likeness,
@@ -37,11 +38,17 @@ class MemoryVectorStore:
 
     def drop(self, name: str) -> None:
         """See VectorStore."""
-        self._collections.pop(name, None)
+        gone = self._collections.pop(name, None)
+        if gone is not None:
+            gone.delete(list(gone._points))
 
     def names(self) -> list[str]:
         """See VectorStore."""
         return sorted(self._collections)
+
+    def storages(self) -> tuple[Storage, ...]:
+        """See VectorStore. All are kept as FLOAT32."""
+        return tuple(Storage)
 
     def point_alias(self, alias: str, name: str) -> None:
         """See VectorStore. Nobody else can look into it."""
@@ -108,6 +115,11 @@ class MemoryVectorCollection:
         with self._lock:
             points = list(self._points.values())
         return sum(library in (None, point.payload.library) for point in points)
+
+    def bytes_used(self) -> int:
+        """See VectorCollection."""
+        with self._lock:
+            return sum(point.vector.nbytes for point in self._points.values())
 
     def wait_until_optimized(self, timeout: float) -> bool:
         """See VectorCollection: there is no graph to wait for."""

@@ -18,6 +18,7 @@ from lookalike.services.bootstrap import Parts, Platform, assemble, limits_of
 from lookalike.services.db import Database
 from lookalike.services.errors import UnavailableError
 from lookalike.services.filters import parse_filter
+from lookalike.services.indexes import live_index
 from lookalike.services.intake import Accepted, Rejected, Upload
 from lookalike.services.labels import Labels
 from lookalike.services.models import State
@@ -40,6 +41,7 @@ class HandQueue:
         self.batches: list[list[UUID]] = []
         self.queues: list[Queue] = []
         self.imports: list[tuple[UUID, UUID]] = []
+        self.builds: list[tuple[UUID, UUID]] = []
         self.down = False
 
     def put(self, picture_ids: Sequence[UUID], queue: Queue = Queue.INTERACTIVE) -> None:
@@ -49,10 +51,15 @@ class HandQueue:
             self.batches.append(list(picture_ids))
             self.queues.append(queue)
 
-    def put_import(self, import_id: UUID, ticket: UUID, delay: float) -> None:
-        """As `ImportQueue` promises."""
+    def put_import(self, import_id: UUID, ticket: UUID, delay: float, /) -> None:
+        """As `WorkQueue` promises."""
         self._answer()
         self.imports.append((import_id, ticket))
+
+    def put_build(self, index_id: UUID, ticket: UUID, delay: float, /) -> None:
+        """As `WorkQueue` promises."""
+        self._answer()
+        self.builds.append((index_id, ticket))
 
     def waiting(self) -> dict[Queue, int]:
         """As the port promises."""
@@ -128,8 +135,8 @@ class World:
     @property
     def vectors(self) -> Watched:
         """The live index's collection."""
-        [collection] = self.store.watched.values()
-        return collection
+        with self.db.read() as session:
+            return self.store.watched[live_index(session).collection]
 
     def offer(
         self, *files: bytes | tuple[str, bytes], library: str = "main", **labels: Any
@@ -163,6 +170,15 @@ class World:
             self.work()
             if self.queue.imports:
                 self.platform.carrying.go_on(*self.queue.imports.pop(0))
+
+    def build(self) -> None:
+        """Go on with what is to be done for indexes until nothing is queued."""
+        for _ in range(1000):
+            self.work()
+            if not self.queue.builds:
+                return
+            self.platform.building.go_on(*self.queue.builds.pop(0))
+        raise AssertionError("it does not come to an end")
 
     def indexed(self, *files: bytes, **options: Any) -> list[UUID]:
         """Offer files and index them."""
@@ -224,8 +240,9 @@ def make_world(folder: Path, **settings: Any) -> World:
     db, queue, store = Database(chosen.sql_url), HandQueue(), WatchedStore()
     blobs, embedder = Watched(FolderBlobs(folder / "blobs")), Watched(FakeEmbedder("fake"))
     embedder.inner.forward_batch = chosen.forward_batch or FakeEmbedder.forward_batch
+    embedders = FakeEmbedders(embedder, FakeEmbedder("coarse", cells=2))
     decoder = InlineDecoder(limits_of(chosen))
-    platform = assemble(chosen, Parts(db, blobs, store, queue, FakeEmbedders(embedder), decoder))
+    platform = assemble(chosen, Parts(db, blobs, store, queue, embedders, decoder))
     return World(platform, folder, db, queue, blobs, store, embedder)
 
 

@@ -49,13 +49,20 @@ from lookalike.services.ports import (
     BlobStore,
     Decoder,
     Embedders,
-    ImportQueue,
     IndexQueue,
     VectorStore,
+    WorkQueue,
 )
 from lookalike.services.recall.reading import Recall
 from lookalike.services.recall.replaying import Replaying
 from lookalike.services.recall.sampling import Sampling
+from lookalike.services.reindexing.building import Building
+from lookalike.services.reindexing.claims import Claims as IndexClaims
+from lookalike.services.reindexing.feeding import Feeding
+from lookalike.services.reindexing.fitting import Fitting
+from lookalike.services.reindexing.lifecycle import Reindexing
+from lookalike.services.reindexing.measuring import Measuring
+from lookalike.services.reindexing.switching import Switching
 from lookalike.services.search import Search
 from lookalike.services.settings import Settings
 from lookalike.services.sources.opening import open_source
@@ -67,7 +74,7 @@ from lookalike.services.sweeping import Sweeping
 from lookalike.services.thumbnails import Thumbnails
 
 
-class TaskQueue(IndexQueue, ImportQueue, Protocol):
+class TaskQueue(IndexQueue, WorkQueue, Protocol):
     """What hands every kind of work to workers."""
 
 
@@ -98,6 +105,8 @@ class Platform:
     embedders: Embedders
     staging: Staging
     indexes: Indexes
+    reindexing: Reindexing
+    building: Building
     libraries: Libraries
     intake: Intake
     imports: Imports
@@ -242,7 +251,6 @@ def _store(settings: Settings) -> VectorStore:
             shards=settings.qdrant_shards,
             replicas=settings.qdrant_replicas,
             write_consistency=settings.qdrant_write_consistency,
-            quantization=settings.qdrant_quantization,
             on_disk=settings.qdrant_on_disk,
             search_seconds=settings.qdrant_search_seconds,
             write_seconds=settings.qdrant_write_seconds,
@@ -280,6 +288,20 @@ def assemble(settings: Settings, parts: Parts) -> Platform:
         Rehearsing(db, claims, readers, staging, indexes, decoder, limits, workload),
         Undoing(db, claims, outbox),
     )
+    index_claims = IndexClaims(db, lease)
+    feeding = Feeding(db, index_claims, parts.queue, settings.import_pending)
+    measuring = Measuring(db, indexes)
+    switching = Switching(db, index_claims, indexes, measuring)
+    building = Building(
+        db,
+        index_claims,
+        parts.queue,
+        indexes,
+        feeding,
+        Fitting(db, blobs, decoder, limits, workload.decode_threads),
+        measuring,
+        switching,
+    )
     libraries.ensure_default()
     indexes.ensure_live(settings.model)
     return Platform(
@@ -288,6 +310,16 @@ def assemble(settings: Settings, parts: Parts) -> Platform:
         embedders=parts.embedders,
         staging=staging,
         indexes=indexes,
+        reindexing=Reindexing(
+            db,
+            index_claims,
+            parts.queue,
+            parts.store,
+            parts.embedders,
+            feeding,
+            switching,
+        ),
+        building=building,
         libraries=libraries,
         intake=intake,
         imports=Imports(db, parts.queue, parts.queue, opener, import_files),
@@ -304,6 +336,7 @@ def assemble(settings: Settings, parts: Parts) -> Platform:
             outbox,
             indexes,
             carrying,
+            building,
             import_files,
             Replaying(db, indexes),
             forgotten=2 * lease,

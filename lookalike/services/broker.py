@@ -7,6 +7,7 @@ from typing import Any
 INDEX_TASK = "lookalike.index"
 SWEEP_TASK = "lookalike.sweep"
 IMPORT_TASK = "lookalike.import"
+BUILD_TASK = "lookalike.build"
 
 SWEEP_QUEUE = "sweep"
 """Sweeps get through when the other queues are long, and before them: they take milliseconds."""

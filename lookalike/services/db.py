@@ -86,6 +86,12 @@ def lock(session: Session, *names: str) -> None:
             session.execute(select(func.pg_advisory_xact_lock(number)))
 
 
+def share(session: Session, name: str) -> None:
+    """Wait until nobody's `lock` holds the name; hold it, together with others who share it."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock_shared(_number(name))))
+
+
 def _number(name: str) -> int:
     """The name as the signed 64-bit number that PostgreSQL's advisory locks take."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)

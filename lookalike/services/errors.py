@@ -206,6 +206,12 @@ class BusyError(LookalikeError):
     code = "busy"
 
 
+class GateError(LookalikeError):
+    """An index is not good enough to go live: a gate stops it."""
+
+    code = "gate_failed"
+
+
 class UnavailableError(LookalikeError):
     """A part of the platform (vectors, model, storage) cannot be used at the moment."""
 

@@ -89,14 +89,18 @@ class Indexing:
     def index(self, picture_ids: Sequence[UUID]) -> None:
         """Index those of these pictures that are pending; the others are passed over.
 
-        A picture that cannot be read is recorded as failed, the rest goes on. Raises
-        UnavailableError when a part of the platform is down; what is left stays pending.
+        A picture that cannot be read is recorded as failed, the rest goes on. First the live
+        index, then those that are built beside it. Raises UnavailableError when a part of the
+        platform is down; what is left stays pending.
         """
         for index in self._indexes.fed():
-            for group in self._leases.plan(index.id, picture_ids):
-                with self._leased(index, group) as pictures:
-                    reach("after_receive")
-                    self._index_into(index, pictures)
+            self._index_all(index, picture_ids)
+
+    def _index_all(self, index: OpenIndex, picture_ids: Sequence[UUID]) -> None:
+        for group in self._leases.plan(index.id, picture_ids):
+            with self._leased(index, group) as pictures:
+                reach("after_receive")
+                self._index_into(index, pictures)
 
     @contextmanager
     def _leased(self, index: OpenIndex, picture_ids: Sequence[UUID]) -> Iterator[list[Picture]]:

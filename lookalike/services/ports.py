@@ -25,6 +25,7 @@ from lookalike.services.records import (
     Point,
     Queue,
     Recipe,
+    Storage,
     Vector,
     Vectors,
 )
@@ -174,6 +175,15 @@ class VectorCollection(Protocol):
         """How many points there are, exactly, in one library or in all."""
         ...
 
+    def bytes_used(self) -> int | None:
+        """Bytes that the vectors and their graph take where searches read them.
+
+        That is in memory or, for engines that map files, on disk; about, since engines reserve
+        and round. Where searches go through small copies, as `records.Storage` says, those count
+        and not the full vectors beside them. None where the engine does not tell.
+        """
+        ...
+
     def wait_until_optimized(self, timeout: float) -> bool:
         """Block until every point is in the search graph or `timeout` seconds have passed.
 
@@ -192,7 +202,8 @@ class VectorStore(Protocol):
     def open(self, name: str, spec: CollectionSpec) -> VectorCollection:
         """Open the collection `name`, making it if it is not there; the same object each time.
 
-        Payload fields that filters use are indexed when it is made, before any data.
+        Payload fields that filters use are indexed when it is made, before any data. Raises
+        InvalidRequestError for a storage that the engine does not offer.
         """
         ...
 
@@ -202,6 +213,10 @@ class VectorStore(Protocol):
 
     def names(self) -> list[str]:
         """Names of the collections that exist, sorted."""
+        ...
+
+    def storages(self) -> tuple[Storage, ...]:
+        """How the engine can keep vectors, in the order of `Storage`. FLOAT32 is always there."""
         ...
 
     def point_alias(self, alias: str, name: str) -> None:
@@ -270,14 +285,26 @@ class BlobStore(Protocol):
         ...
 
 
-class ImportQueue(Protocol):
-    """Has imports carried on by workers, sooner or later."""
+class Put(Protocol):
+    """Has a long piece of work gone on with by a worker, sooner or later."""
 
-    def put_import(self, import_id: UUID, ticket: UUID, delay: float) -> None:
-        """Ask for the next slice of an import, in `delay` seconds, with the ticket it takes.
+    def __call__(self, row_id: UUID, ticket: UUID, delay: float, /) -> None:
+        """Ask for the next slice, in `delay` seconds, with the ticket that it takes.
 
         It waits in `Queue.BULK`. Raises UnavailableError when the queue is down.
         """
+        ...
+
+
+class WorkQueue(Protocol):
+    """Has imports, and what is to be done for indexes, carried on by workers."""
+
+    def put_import(self, import_id: UUID, ticket: UUID, delay: float, /) -> None:
+        """`Put` for an import."""
+        ...
+
+    def put_build(self, index_id: UUID, ticket: UUID, delay: float, /) -> None:
+        """`Put` for what is to be done for an index."""
         ...
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from lookalike.services import reranking
 from lookalike.services.blobs import original_key
 from lookalike.services.decoding import read_picture
-from lookalike.services.errors import InvalidRequestError, NotFoundError
+from lookalike.services.errors import InvalidRequestError, LookalikeError, NotFoundError
 from lookalike.services.filters import Filter
 from lookalike.services.imaging.limits import Limits
 from lookalike.services.imaging.preparing import Box
@@ -35,7 +35,8 @@ class SearchRequest:
     """What to look for: an uploaded `picture`, stored ones (`like`, `unlike`), or both.
 
     `crop` narrows the uploaded picture or, without one, the only `like`. `rerank` moves up
-    neighbours that are alike among themselves; see `reranking`.
+    neighbours that are alike among themselves; see `reranking`. `index` None is the live one; the
+    next page of an answer names the index that gave the first, so that models never mix.
     """
 
     library: str = DEFAULT_LIBRARY
@@ -49,6 +50,7 @@ class SearchRequest:
     min_score: float | None = None
     exact: bool = False
     rerank: bool = False
+    index: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,23 +93,59 @@ class Search:
         self._sampling = sampling
 
     def search(self, request: SearchRequest) -> Answer:
-        """Find neighbours in the live index.
+        """Find neighbours in the live index, or in the one that is named.
 
         The examples themselves are never among the results. Raises NotFoundError for unknown
-        ids or libraries, InvalidRequestError for requests that make no sense, PictureError when
-        the uploaded picture cannot be used, UnavailableError when a part is down.
+        ids, libraries or indexes, InvalidRequestError for requests that make no sense, PictureError
+        when the uploaded picture cannot be used, UnavailableError when a part is down.
         """
         started = time.perf_counter()
         with SEARCH.time():
             _check(request)
             self._libraries.require(request.library)
-            index = self._indexes.live()
-            query = self._query(index, request)
-            hits = _hits(index, query, request.rerank)
+            index, hits = self._found(request)
             results = self._join(hits, request.library)
-        took_ms = (time.perf_counter() - started) * 1000
+        return Answer(results, index.id, index.model, (time.perf_counter() - started) * 1000)
+
+    def _found(self, request: SearchRequest) -> tuple[OpenIndex, list[Hit]]:
+        index = self._index(request)
+        hits = self._try(index, request)
+        if hits is None:
+            index = self._index(request)
+            hits = self._hits(index, request)
+        return index, hits
+
+    def _try(self, index: OpenIndex, request: SearchRequest) -> list[Hit] | None:
+        """The hits; None if the index was retired meanwhile, just after another one went live."""
+        try:
+            hits = self._hits(index, request)
+        except LookalikeError:
+            if self._stands(index):
+                raise
+            return None
+        return hits if hits or self._stands(index) else None
+
+    def _hits(self, index: OpenIndex, request: SearchRequest) -> list[Hit]:
+        query = self._query(index, request)
+        if request.rerank:
+            distance = index.embedder.definition.distance
+            hits = reranking.search(index.collection, query, distance)
+        else:
+            hits = index.collection.search(query)
         self._sampling.offer(index, query, request.filter)
-        return Answer(results, index.id, index.model, took_ms)
+        return hits
+
+    def _index(self, request: SearchRequest) -> OpenIndex:
+        if request.index is None:
+            return self._indexes.live()
+        return self._indexes.standing(request.index)
+
+    def _stands(self, index: OpenIndex) -> bool:
+        try:
+            self._indexes.standing(index.id)
+        except NotFoundError:
+            return False
+        return True
 
     def _query(self, index: OpenIndex, request: SearchRequest) -> VectorQuery:
         like, unlike = self._examples(index, request)
@@ -168,12 +206,6 @@ class Search:
             for hit in hits
             if hit.id in shown and shown[hit.id].picture.library == library
         ]
-
-
-def _hits(index: OpenIndex, query: VectorQuery, rerank: bool) -> list[Hit]:
-    if rerank:
-        return reranking.search(index.collection, query, index.embedder.definition.distance)
-    return index.collection.search(query)
 
 
 def _check(request: SearchRequest) -> None:

@@ -11,18 +11,19 @@ from itertools import groupby
 from uuid import UUID
 
 import structlog
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, exists, or_, select, update
 
 from lookalike.services.db import Database
 from lookalike.services.errors import UnavailableError
 from lookalike.services.importing.carrying import Carrying
 from lookalike.services.importing.files import Files
-from lookalike.services.indexes import Indexes
+from lookalike.services.indexes import Indexes, worked_index_ids
 from lookalike.services.models import Entry, State, now
 from lookalike.services.outbox import Outbox
 from lookalike.services.ports import IndexQueue
 from lookalike.services.recall.replaying import Replaying
 from lookalike.services.records import Queue
+from lookalike.services.reindexing.building import Building
 
 log = structlog.get_logger(__name__)
 
@@ -50,6 +51,7 @@ class Sweeping:
         outbox: Outbox,
         indexes: Indexes,
         carrying: Carrying,
+        building: Building,
         import_files: Files,
         replaying: Replaying,
         forgotten: timedelta,
@@ -60,6 +62,7 @@ class Sweeping:
         self._outbox = outbox
         self._indexes = indexes
         self._carrying = carrying
+        self._building = building
         self._import_files = import_files
         self._replaying = replaying
 
@@ -72,12 +75,14 @@ class Sweeping:
                 .values(leased_until=None, queued_at=now() - LONG_AGO)
             )
         self._carrying.start_alone()
+        self._building.start_alone()
         return self.run()
 
     def run(self) -> int:
         """Settle changes, refill emptied collections, queue lost entries; answers how many.
 
-        Imports that nobody goes on with are queued too, and files they no longer need removed.
+        Imports and builds that nobody goes on with are queued too, and files that no import needs
+        any more are removed.
 
         The live collection gets its alias again, should it have lost it, and searches that were
         sampled are replayed.
@@ -89,7 +94,7 @@ class Sweeping:
             self._refill,
             self._indexes.name_live,
             self._import_files.tidy,
-            self._queue_lost_imports,
+            self._queue_lost_work,
             self._replaying.run,
         ):
             try:
@@ -103,18 +108,18 @@ class Sweeping:
             log.info("requeued", pictures=len(lost))
         return len(lost)
 
-    def _queue_lost_imports(self) -> None:
-        waiting = self._queue.waiting()[Queue.BULK]
-        self._carrying.queue_lost(self._forgotten, waiting=bool(waiting))
+    def _queue_lost_work(self) -> None:
+        waiting = bool(self._queue.waiting()[Queue.BULK])
+        self._carrying.queue_lost(self._forgotten, waiting=waiting)
+        self._building.queue_lost(self._forgotten, waiting=waiting)
 
     def _refill(self) -> None:
         """Have everything embedded again that belongs to a collection which was emptied."""
         for index in self._indexes.fed():
             with self._db.read() as session:
-                query = select(func.count()).where(*_indexed(index.id))
-                indexed = session.scalar(query) or 0
+                indexed = session.scalar(select(exists().where(*_indexed(index.id))))
             if indexed and index.collection.count() == 0:
-                log.error("collection_emptied", index_id=str(index.id), pictures=indexed)
+                log.error("collection_emptied", index_id=str(index.id))
                 self._start_over(index.id)
 
     def _start_over(self, index_id: UUID) -> None:
@@ -133,6 +138,7 @@ class Sweeping:
             query = (
                 select(Entry)
                 .where(Entry.state == State.PENDING, self._lost(waiting))
+                .where(Entry.index_id.in_(worked_index_ids()))
                 .order_by(Entry.queued_at)
                 .limit(MOST)
                 .with_for_update(skip_locked=True)

@@ -15,10 +15,12 @@ from lookalike.web import (
     guards,
     health,
     imports,
+    indexes,
     libraries,
     metrics,
     models,
     pictures,
+    recall,
     search,
     status,
     tracing,
@@ -31,7 +33,17 @@ from lookalike.web.uploads import StagingRequest
 MAX_FORM_PARTS = 2_000
 """Fields and files in one request. Each file costs an open file handle until it is stored."""
 
-APIS = (libraries.api, pictures.api, search.api, models.api, status.api, check.api, imports.api)
+APIS = (
+    libraries.api,
+    pictures.api,
+    search.api,
+    models.api,
+    status.api,
+    recall.api,
+    check.api,
+    imports.api,
+    indexes.api,
+)
 PAGES = (search.pages, pictures.pages, imports.pages, health.pages, metrics.pages)
 
 

@@ -45,6 +45,7 @@ STATUS: dict[str, HTTPStatus] = {
     "invalid_request": HTTPStatus.BAD_REQUEST,
     "forbidden": HTTPStatus.FORBIDDEN,
     "busy": HTTPStatus.CONFLICT,
+    "gate_failed": HTTPStatus.CONFLICT,
     "unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "storage_full": HTTPStatus.INSUFFICIENT_STORAGE,
 }

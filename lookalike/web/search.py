@@ -60,6 +60,11 @@ class SearchBody(BaseModel):
         description="Move up neighbours that are alike among themselves: k-reciprocal re-ranking "
         "of the first 200. The scores stay those of the search.",
     )
+    index: UUID | None = Field(
+        default=None,
+        description="Search in this index, not in the live one. Name the one that gave the first "
+        "page when you ask for the next, so that a page after a switch fits.",
+    )
 
 
 class SearchFields(BaseModel):
@@ -89,6 +94,7 @@ class SimilarQuery(BaseModel):
     min_score: Number | None = None
     filter: Json[Filter] = Field(default_factory=Filter)
     rerank: bool = False
+    index: UUID | None = None
 
 
 @api.operation(
@@ -129,6 +135,7 @@ def similar_images(picture_id: UUID, query: SimilarQuery) -> Found:
         offset=query.offset,
         min_score=query.min_score,
         rerank=query.rerank,
+        index=query.index,
     )
     return _found(platform().search.search(wanted))
 

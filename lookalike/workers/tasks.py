@@ -9,7 +9,7 @@ from celery import Celery, Task
 from structlog.contextvars import bound_contextvars
 
 from lookalike.services.bootstrap import Platform
-from lookalike.services.broker import IMPORT_TASK, INDEX_TASK, SWEEP_TASK
+from lookalike.services.broker import BUILD_TASK, IMPORT_TASK, INDEX_TASK, SWEEP_TASK
 from lookalike.services.errors import UnavailableError
 
 MAX_RETRIES = 5
@@ -27,6 +27,10 @@ def register(app: Celery, platform: Callable[[], Platform]) -> None:
         with bound_contextvars(task_id=task.request.id, import_id=import_id):
             platform().carrying.go_on(UUID(import_id), UUID(ticket))
 
+    def build(task: Task, index_id: str, ticket: str) -> None:
+        with bound_contextvars(task_id=task.request.id, index_id=index_id):
+            platform().building.go_on(UUID(index_id), UUID(ticket))
+
     def sweep() -> None:
         platform().sweeping.run()
 
@@ -39,4 +43,5 @@ def register(app: Celery, platform: Callable[[], Platform]) -> None:
         max_retries=MAX_RETRIES,
     )(index)
     app.task(name=IMPORT_TASK, shared=False, bind=True)(carry_import)
+    app.task(name=BUILD_TASK, shared=False, bind=True)(build)
     app.task(name=SWEEP_TASK, shared=False)(sweep)

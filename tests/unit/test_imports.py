@@ -12,8 +12,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select, update
 
+from lookalike.services.claims import OvertakenError
 from lookalike.services.errors import InvalidRequestError, NotFoundError, SourceError
-from lookalike.services.importing.claims import OvertakenError
 from lookalike.services.importing.jobs import Wanted
 from lookalike.services.importing.progress import Progress
 from lookalike.services.models import (
@@ -159,7 +159,7 @@ def test_a_worker_that_dies_loses_nothing_and_repeats_nothing(world: World, few_
     import_id = start(world, scenes(0, 10) | BAD)
     claims = world.platform.carrying._claims
     claim = claims.take(*world.queue.imports.pop())
-    world.platform.carrying._work[ImportState.RUNNING](claim)
+    world.platform.carrying._go_on(claim)
     assert world.platform.sweeping.run() == 0
     assert world.queue.imports == []  # its lease is good
     with world.db.write() as session:
@@ -178,7 +178,7 @@ def test_whoever_was_overtaken_writes_nothing(world: World, few_at_once):
     world.platform.sweeping.run()
     world.carry()
     with pytest.raises(OvertakenError):
-        world.platform.carrying._work[ImportState.RUNNING](claim)
+        world.platform.carrying._go_on(claim)
     assert counts(world.platform.imports.get(import_id)) == (6, 0, 0)
 
 

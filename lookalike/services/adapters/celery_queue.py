@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from structlog.contextvars import get_contextvars
 
 from lookalike.services.broker import (
+    BUILD_TASK,
     IMPORT_TASK,
     INDEX_TASK,
     is_embedded,
@@ -51,7 +52,7 @@ SAFE_POLICY = "noeviction"
 
 
 class CeleryQueue:
-    """An IndexQueue and ImportQueue on a Celery broker, in tasks of at most `batch` pictures."""
+    """An IndexQueue and WorkQueue on a Celery broker, in tasks of at most `batch` pictures."""
 
     def __init__(self, broker_url: str, batch: int, lease_seconds: float) -> None:
         self._app = Celery("lookalike-producer", broker=broker_url, set_as_current=False)
@@ -77,15 +78,13 @@ class CeleryQueue:
                 ids = [str(one) for one in picture_ids[start : start + self._batch]]
                 self._app.send_task(INDEX_TASK, args=[ids, request], queue=str(queue))
 
-    def put_import(self, import_id: UUID, ticket: UUID, delay: float) -> None:
-        """See ImportQueue. Raises UnavailableError when the broker is down."""
-        with self._asking():
-            self._app.send_task(
-                IMPORT_TASK,
-                args=[str(import_id), str(ticket)],
-                queue=str(Queue.BULK),
-                countdown=delay or None,
-            )
+    def put_import(self, import_id: UUID, ticket: UUID, delay: float, /) -> None:
+        """See WorkQueue. Raises UnavailableError when the broker is down."""
+        self._put(IMPORT_TASK, import_id, ticket, delay)
+
+    def put_build(self, index_id: UUID, ticket: UUID, delay: float, /) -> None:
+        """See WorkQueue. Raises UnavailableError when the broker is down."""
+        self._put(BUILD_TASK, index_id, ticket, delay)
 
     def waiting(self) -> Mapping[Queue, int]:
         """See IndexQueue. Raises UnavailableError when the broker is down."""
@@ -120,6 +119,15 @@ class CeleryQueue:
     def close(self) -> None:
         """Give the broker's connections back."""
         self._app.close()
+
+    def _put(self, task: str, row_id: UUID, ticket: UUID, delay: float) -> None:
+        with self._asking():
+            self._app.send_task(
+                task,
+                args=[str(row_id), str(ticket)],
+                queue=str(Queue.BULK),
+                countdown=delay or None,
+            )
 
     def _eviction_policy(self) -> str:
         try:

@@ -34,12 +34,19 @@ from lookalike.services.errors import (
     PictureError,
     UnavailableError,
 )
-from lookalike.services.indexes import Indexes, OpenIndex, fed_index_ids, live_index, new_index
-from lookalike.services.models import Entry, Library, Picture, PictureTag, State
+from lookalike.services.indexes import (
+    COMING_AND_GOING,
+    Indexes,
+    OpenIndex,
+    fed_index_ids,
+    live_index,
+    new_index,
+)
+from lookalike.services.models import Entry, IndexState, Library, Picture, PictureTag, State, now
 from lookalike.services.outbox import Outbox
 from lookalike.services.payloads import payload_of
 from lookalike.services.ports import BlobStore, Embedders, IndexQueue, VectorStore
-from lookalike.services.records import Point, Queue, Vector
+from lookalike.services.records import Point, Queue, Storage, Vector
 from lookalike.services.staging import Staging
 from lookalike.services.thumbnails import Thumbnails
 
@@ -131,14 +138,16 @@ class Restore:
     def _use_model(self, model: str) -> None:
         """Make the model's index the live one, in place of an empty one of another model."""
         with self._db.write() as session:
-            lock(session, "live index")
+            lock(session, COMING_AND_GOING)
             row = live_index(session)
             if row.model == model:
                 return
             _check_empty(session)
             # In one step: an upload must never find no index at all.
             session.delete(row)
-            session.add(new_index(self._stores.embedders.get(model)))
+            fresh = new_index(self._stores.embedders.get(model).definition, Storage(row.storage))
+            fresh.state, fresh.live_at = IndexState.LIVE, now()
+            session.add(fresh)
         self._stores.vectors.drop(row.collection)
 
     def _insert(self, archive: Archive) -> None:

@@ -22,10 +22,9 @@ from lookalike.services.consistency.reading import sliced
 from lookalike.services.consistency.report import Difference, Kind, Report
 from lookalike.services.consistency.vectors import Vectors
 from lookalike.services.db import Database
-from lookalike.services.indexes import FED_STATES
+from lookalike.services.indexes import FED_STATES, spec_of
 from lookalike.services.models import Index, Picture
 from lookalike.services.ports import BlobStore, VectorStore
-from lookalike.services.records import CollectionSpec, Distance
 
 PATIENCE = 20.0
 """Seconds between the two last looks: as long as an upload may be between its first file and its
@@ -73,8 +72,7 @@ class Checking:
             return {row.id: row for row in rows.all()}
 
     def _vectors(self, row: Index) -> Vectors:
-        spec = CollectionSpec(row.dimensions, Distance(row.distance))
-        return Vectors(self._db, row, self._store.open(row.collection, spec))
+        return Vectors(self._db, row, self._store.open(row.collection, spec_of(row)))
 
     def _suspects(self, indexes: dict[UUID, Vectors], deep: bool) -> Iterator[Difference]:
         yield from self._files.suspects(deep)

@@ -16,10 +16,11 @@ from lookalike.services.consistency.report import Difference, Kind, Report
 from lookalike.services.consistency.stored import StoredFiles, forget_file
 from lookalike.services.db import Database
 from lookalike.services.errors import PictureError, UnavailableError
+from lookalike.services.indexes import spec_of
 from lookalike.services.models import Entry, Index, Picture, State, now
 from lookalike.services.outbox import Outbox, remember
 from lookalike.services.ports import BlobStore, IndexQueue, VectorStore
-from lookalike.services.records import CollectionSpec, Distance, Queue
+from lookalike.services.records import Queue
 from lookalike.services.thumbnails import Thumbnails
 
 log = structlog.get_logger(__name__)
@@ -159,8 +160,7 @@ class Repairing:
         with self._db.read() as session:
             index = session.get(Index, group[0].index)
         if index is not None:
-            spec = CollectionSpec(index.dimensions, Distance(index.distance))
-            self._store.open(index.collection, spec).delete(_ids(group))
+            self._store.open(index.collection, spec_of(index)).delete(_ids(group))
         return {one.id for one in group}
 
     def _write_payloads(self, group: Group) -> Mended:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from lookalike.services.consistency.reading import IdSet, pages
 from lookalike.services.consistency.report import Difference, IndexCounts, Kind
 from lookalike.services.db import Database
-from lookalike.services.models import Entry, Index, OutboxItem, Picture, State
+from lookalike.services.models import Entry, Index, IndexState, OutboxItem, Picture, State
 from lookalike.services.payloads import payload_of
 from lookalike.services.ports import StoredPayload, VectorCollection
 from lookalike.services.records import Payload
@@ -50,6 +50,8 @@ class Vectors:
             for (picture_id,), gone in zip(rows, lacks, strict=True):
                 if gone:
                     yield self._difference(Kind.VECTOR_MISSING, picture_id)
+        if self._index.state == IndexState.BUILDING:
+            return  # pictures get their entries as it is built
         for rows in pages(self._db, select(Picture.id).where(~self._entered()), Picture.id):
             yield from (self._difference(Kind.ENTRY_MISSING, picture_id) for (picture_id,) in rows)
 

@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.orm import Session
 
+from lookalike.services.claims import is_leased, ticket_for
 from lookalike.services.db import Database
 from lookalike.services.errors import (
     InvalidRequestError,
@@ -22,9 +23,7 @@ from lookalike.services.errors import (
 from lookalike.services.importing import ledger
 from lookalike.services.importing.claims import (
     WORKING,
-    is_leased,
     required,
-    ticket_for,
     unknown_import,
 )
 from lookalike.services.importing.files import Files
@@ -42,7 +41,7 @@ from lookalike.services.models import (
     new_id,
     now,
 )
-from lookalike.services.ports import ImportQueue, IndexQueue
+from lookalike.services.ports import IndexQueue, WorkQueue
 from lookalike.services.records import Queue
 from lookalike.services.staging import Staged
 
@@ -77,7 +76,7 @@ class Imports:
     def __init__(
         self,
         db: Database,
-        queue: ImportQueue,
+        queue: WorkQueue,
         indexing_queue: IndexQueue,
         open_source: Opener,
         files: Files,

@@ -1,0 +1,167 @@
+"""What workers do for indexes: build one beside the live one, measure one, or clear one away."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from lookalike.services.centring import to_bytes
+from lookalike.services.claims import OvertakenError
+from lookalike.services.db import Database
+from lookalike.services.indexes import Indexes
+from lookalike.services.models import (
+    Entry,
+    Index,
+    IndexState,
+    IndexTask,
+    RecallSample,
+    SampledQuery,
+    now,
+)
+from lookalike.services.ports import WorkQueue
+from lookalike.services.reindexing.claims import Claim, Claims
+from lookalike.services.reindexing.feeding import TOGETHER, Feeding
+from lookalike.services.reindexing.fitting import Fitting
+from lookalike.services.reindexing.measuring import Measuring
+from lookalike.services.reindexing.switching import Switching
+from lookalike.services.relay import Relay
+
+log = structlog.get_logger(__name__)
+
+WAIT_SECONDS = 0.5
+"""How soon to look again while enough pictures are pending, or the last ones are."""
+
+GRAPH_SECONDS = 5.0
+"""How long one slice waits for the search graph, which recall is not measured without."""
+
+LOOK_SECONDS = 1.0
+"""How often long work looks whether it is still wanted."""
+
+
+class Building(Relay[Index]):
+    """Carries out the tasks of indexes."""
+
+    def __init__(
+        self,
+        db: Database,
+        claims: Claims,
+        queue: WorkQueue,
+        indexes: Indexes,
+        feeding: Feeding,
+        fitting: Fitting,
+        measuring: Measuring,
+        switching: Switching,
+    ) -> None:
+        super().__init__(claims, queue.put_build, self._go_on, lambda _: None)
+        self._db = db
+        self._mine = claims
+        self._indexes = indexes
+        self._feeding = feeding
+        self._fitting = fitting
+        self._measuring = measuring
+        self._switching = switching
+        self._steps: dict[IndexTask, Callable[[Claim], float]] = {
+            IndexTask.BUILD: self._build,
+            IndexTask.MEASURE: self._measure,
+            IndexTask.RETIRE: self._retire,
+        }
+
+    def _go_on(self, claim: Claim) -> float:
+        task = claim.row.task
+        return self._steps[IndexTask(task)](claim) if task else 0
+
+    def _build(self, claim: Claim) -> float:
+        if claim.row.centred and claim.row.mean is None:
+            return self._fit(claim)
+        fed = self._feeding.feed(claim)
+        if not fed.complete:
+            self._mine.explain(claim, None)
+            return WAIT_SECONDS
+        return self._measure(claim)
+
+    def _fit(self, claim: Claim) -> float:
+        self._mine.explain(claim, "The mean vector is being computed.")
+        index = self._indexes.open(claim.row)
+        mean = self._fitting.fit(index, claim.row.library, self._still(claim))
+        self._note(claim, mean=to_bytes(mean))
+        return 0
+
+    def _measure(self, claim: Claim) -> float:
+        index = self._indexes.open(claim.row)
+        self._mine.explain(claim, "The search graph is being built.")
+        if not index.collection.wait_until_optimized(GRAPH_SECONDS):
+            return WAIT_SECONDS
+        self._mine.explain(claim, "Recall is being measured.")
+        live = self._indexes.live()
+        figures = self._measuring.measure(
+            index,
+            None if live.id == index.id else live,
+            claim.row.library,
+            claim.row.labels,
+            self._still(claim),
+        )
+        self._note(claim, task=None, message=None, figures=figures.as_dict(), measured_at=now())
+        self._built(claim)
+        return 0
+
+    def _built(self, claim: Claim) -> None:
+        if claim.row.state != IndexState.BUILDING:
+            return
+        self._note(claim, state=IndexState.READY, built_at=now())
+        log.info("index_built", index_id=str(claim.id))
+        if claim.row.switch:
+            self._switching.switch_by_itself(claim.id)
+
+    def _retire(self, claim: Claim) -> float:
+        self._indexes.drop(claim.row)
+        while self._forget_some(claim):
+            pass
+        # A worker that had a batch in hand may have made the collection again.
+        self._indexes.drop(claim.row)
+        self._note(claim, task=None, message=None)
+        return 0
+
+    def _forget_some(self, claim: Claim) -> int:
+        with self._db.write() as session:
+            self._mine.held(session, claim)
+            for table in (SampledQuery, RecallSample):
+                session.execute(delete(table).where(table.index_id == claim.id))
+            return _delete_entries(session, claim.id)
+
+    def _note(self, claim: Claim, **values: Any) -> None:
+        with self._db.write() as session:
+            row = self._mine.held(session, claim)
+            for name, value in values.items():
+                setattr(row, name, value)
+
+    def _still(self, claim: Claim) -> Callable[[int, int], None]:
+        """Raises OvertakenError, once a second, when nobody wants the work any more."""
+        looked = time.monotonic()
+
+        def look(_done: int, _total: int) -> None:
+            nonlocal looked
+            if time.monotonic() - looked < LOOK_SECONDS:
+                return
+            looked = time.monotonic()
+            if not self._wanted(claim):
+                raise OvertakenError("It was paused, or is not wanted any more.")
+
+        return look
+
+    def _wanted(self, claim: Claim) -> bool:
+        with self._db.read() as session:
+            row = session.get(Index, claim.id)
+        return row is not None and row.ticket == claim.ticket and self._mine.is_working(row)
+
+
+def _delete_entries(session: Session, index_id: UUID) -> int:
+    some = select(Entry.picture_id).where(Entry.index_id == index_id).limit(TOGETHER)
+    ids = list(session.scalars(some))
+    session.execute(delete(Entry).where(Entry.index_id == index_id, Entry.picture_id.in_(ids)))
+    return len(ids)

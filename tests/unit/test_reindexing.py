@@ -1,0 +1,337 @@
+"""Indexes: built beside the live one, measured, switched, rolled back and retired."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import func, select, update
+
+from lookalike.services.errors import (
+    BusyError,
+    GateError,
+    InvalidRequestError,
+    NotFoundError,
+)
+from lookalike.services.models import Entry, Index, IndexState, State, now
+from lookalike.services.reindexing.lifecycle import Plan, Standing
+from tests.platforms import OUTAGE, World, make_world, small
+
+pytestmark = pytest.mark.both_databases
+
+
+def start(world: World, **plan: Any) -> UUID:
+    return world.platform.reindexing.start(Plan(**{"model": "coarse", **plan})).row.id
+
+
+def built(world: World, **plan: Any) -> UUID:
+    index_id = start(world, **plan)
+    world.build()
+    assert show(world, index_id).row.state == IndexState.READY, show(world, index_id).row.message
+    return index_id
+
+
+def show(world: World, index_id: UUID) -> Standing:
+    return world.platform.reindexing.get(index_id)
+
+
+def live(world: World) -> UUID:
+    return world.platform.indexes.live().id
+
+
+def found(world: World, picture_id: UUID, **request: Any) -> list[UUID]:
+    answer = world.search(like=[picture_id], limit=100, **request)
+    return [one.shown.picture.id for one in answer.results]
+
+
+def points(world: World, index_id: UUID) -> int:
+    vectors = world.store.watched.get(show(world, index_id).row.collection)
+    return vectors.count() if vectors else 0
+
+
+def entries(world: World, index_id: UUID) -> int:
+    with world.db.read() as session:
+        query = select(func.count()).where(Entry.index_id == index_id)
+        return session.scalar(query) or 0
+
+
+@pytest.fixture
+def make(tmp_path: Path, database_url: str) -> Iterator[Callable[..., World]]:
+    """Makes a platform with these settings."""
+    made: list[World] = []
+
+    def call(**settings: Any) -> World:
+        made.append(make_world(tmp_path / "data", database_url=database_url, **settings))
+        return made[-1]
+
+    yield call
+    for world in made:
+        world.platform.close()
+
+
+@pytest.fixture
+def few_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three pictures at a time get their entries, and no more than six are pending."""
+    monkeypatch.setattr("lookalike.services.reindexing.feeding.TOGETHER", 3)
+
+
+def test_an_index_is_built_beside_the_live_one_and_switched_to(world: World):
+    ids = world.scenes(12)
+    before = live(world)
+    index_id = built(world)
+    assert live(world) == before
+    assert show(world, index_id).entries[State.INDEXED] == points(world, index_id) == 12
+    world.platform.reindexing.activate(index_id)
+    assert live(world) == index_id
+    assert world.search(like=[ids[0]]).model == "coarse"
+    assert sorted(found(world, ids[0])) == sorted(ids[1:])
+
+
+def test_the_live_index_is_not_touched_by_a_build(world: World):
+    ids = world.scenes(8)
+    before, order = live(world), found(world, ids[0])
+    built(world)
+    assert (live(world), found(world, ids[0])) == (before, order)
+
+
+def test_a_way_back_leads_to_the_index_before(world: World):
+    world.scenes(5)
+    before, index_id = live(world), built(world)
+    world.platform.reindexing.activate(index_id)
+    late = world.indexed(small(77))
+    world.platform.reindexing.measure(before)
+    world.build()
+    world.platform.reindexing.activate(before)
+    assert (live(world), show(world, index_id).row.state) == (before, IndexState.READY)
+    assert len(found(world, late[0])) == 5
+
+
+def test_uploads_and_removals_go_to_both_indexes_while_one_is_built(world: World):
+    ids = world.scenes(4)
+    index_id = start(world)
+    ids += world.indexed(small(50))
+    world.platform.pictures.remove(ids.pop(0))
+    world.build()
+    assert points(world, index_id) == points(world, live(world)) == 4
+    world.platform.reindexing.activate(index_id)
+    assert sorted(found(world, ids[0])) == sorted(ids[1:])
+
+
+def test_however_many_pictures_there_are_few_are_queued(make: Any, few_together: None):
+    world = make(import_pending=6)
+    world.scenes(20)
+    index_id = start(world)
+    world.platform.building.go_on(*world.queue.builds.pop(0))
+    assert entries(world, index_id) == 6
+    assert sum(map(len, world.queue.batches)) == 6
+    world.build()
+    assert points(world, index_id) == 20
+
+
+def test_a_picture_whose_turn_was_missed_gets_into_the_index(world: World, few_together: None):
+    ids = world.scenes(9)
+    index_id = start(world)
+    with world.db.write() as session:
+        session.execute(update(Index).where(Index.id == index_id).values(position=ids[4]))
+    world.build()
+    assert points(world, index_id) == 9
+
+
+def test_a_worker_that_dies_while_it_builds_loses_nothing(world: World, few_together: None):
+    world.scenes(10)
+    index_id = start(world)
+    claim = world.platform.building._claims.take(*world.queue.builds.pop())
+    assert claim is not None
+    world.queue.batches.clear()
+    assert world.queue.builds == []
+    with world.db.write() as session:
+        session.execute(update(Index).where(Index.id == index_id).values(leased_until=now()))
+    world.platform.sweeping.start_alone()
+    world.build()
+    assert points(world, index_id) == 10
+
+
+def test_a_ticket_that_comes_twice_does_nothing(world: World):
+    world.scenes(3)
+    index_id = start(world)
+    ticket = world.queue.builds[0]
+    world.build()
+    measured = show(world, index_id).row.measured_at
+    world.platform.building.go_on(*ticket)
+    assert show(world, index_id).row.measured_at == measured
+
+
+def test_a_paused_build_stands_still_and_goes_on_where_it_was(make: Any, few_together: None):
+    world = make(import_pending=6)
+    world.scenes(12)
+    index_id = start(world)
+    world.platform.building.go_on(*world.queue.builds.pop(0))
+    world.platform.reindexing.pause(index_id)
+    world.build()
+    world.platform.sweeping.start_alone()
+    world.build()
+    assert (points(world, index_id), show(world, index_id).row.paused) == (0, True)
+    late = world.indexed(small(60))
+    assert (world.state(late[0]), points(world, index_id)) == (State.INDEXED, 0)
+    world.platform.reindexing.resume(index_id)
+    world.build()
+    assert points(world, index_id) == 13
+    assert show(world, index_id).row.state == IndexState.READY
+
+
+def test_a_build_that_is_given_up_leaves_nothing_behind(world: World):
+    world.scenes(6)
+    index_id = start(world)
+    world.platform.building.go_on(*world.queue.builds.pop(0))
+    world.work()
+    collection = show(world, index_id).row.collection
+    world.platform.reindexing.retire(index_id)
+    world.build()
+    assert show(world, index_id).row.state == IndexState.RETIRED
+    assert (entries(world, index_id), collection in world.store.names()) == (0, False)
+    late = world.indexed(small(61))
+    assert entries(world, index_id) == 0
+    assert world.state(late[0]) == State.INDEXED
+
+
+def test_the_live_index_cannot_be_retired_nor_paused(world: World):
+    for change in (world.platform.reindexing.retire, world.platform.reindexing.pause):
+        with pytest.raises(InvalidRequestError):
+            change(live(world))
+
+
+def test_one_index_is_built_at_a_time(world: World):
+    start(world)
+    with pytest.raises(BusyError):
+        start(world)
+
+
+def test_what_cannot_be_built_is_refused_at_once(world: World):
+    with pytest.raises(NotFoundError):
+        start(world, model="nobody")
+    with pytest.raises(NotFoundError):
+        start(world, library="nowhere")
+    with pytest.raises(InvalidRequestError, match="at least 100 pictures"):
+        start(world, centred=True)
+    assert [one.row.state for one in world.platform.reindexing.list()] == [IndexState.LIVE]
+
+
+def test_an_index_that_is_being_built_cannot_go_live(world: World):
+    world.scenes(2)
+    index_id = start(world)
+    with pytest.raises(InvalidRequestError, match="building"):
+        world.platform.reindexing.activate(index_id)
+
+
+def test_a_picture_that_the_new_index_lacks_stops_the_switch_unless_overridden(world: World):
+    ids = world.scenes(5)
+    index_id = built(world)
+    with world.db.write() as session:
+        session.execute(
+            update(Entry)
+            .where(Entry.index_id == index_id, Entry.picture_id == ids[0])
+            .values(state=State.FAILED, code="internal", message="It failed.")
+        )
+    shorten(world)
+    with pytest.raises(GateError) as stopped:
+        world.platform.reindexing.activate(index_id)
+    assert "missing" in {gate["name"] for gate in stopped.value.details["gates"]}
+    names = [gate["name"] for gate in stopped.value.details["gates"]]
+    world.platform.reindexing.activate(index_id, names)
+    assert live(world) == index_id
+
+
+def shorten(world: World) -> None:
+    """Do not wait for pictures that never come."""
+    world.platform.reindexing._switching.patience = 0.0
+
+
+def test_an_override_of_no_gate_is_refused_with_the_names_that_there_are(world: World):
+    world.scenes(3)
+    index_id = built(world)
+    with pytest.raises(InvalidRequestError, match="counts"):
+        world.platform.reindexing.activate(index_id, ["everything"])
+
+
+def test_an_index_may_go_live_by_itself(world: World):
+    world.scenes(4)
+    index_id = start(world, switch=True)
+    world.build()
+    assert live(world) == index_id
+
+
+def test_a_page_after_a_switch_stays_on_its_index_while_that_exists(world: World):
+    ids = world.scenes(8)
+    before = world.search(like=[ids[0]], limit=3)
+    index_id = built(world)
+    world.platform.reindexing.activate(index_id)
+    rest = world.search(like=[ids[0]], limit=10, offset=3, index=before.index_id)
+    both = [one.shown.picture.id for one in (*before.results, *rest.results)]
+    assert (rest.index_id, rest.model) == (before.index_id, "fake")
+    assert sorted(both) == sorted(ids[1:])
+    world.platform.reindexing.retire(before.index_id)
+    world.build()
+    with pytest.raises(NotFoundError):
+        world.search(like=[ids[0]], index=before.index_id)
+
+
+def test_a_search_in_an_index_that_is_retired_meanwhile_is_answered_by_the_live_one(world: World):
+    ids = world.scenes(4)
+    before, index_id = live(world), built(world)
+
+    def switch() -> None:
+        world.platform.reindexing.activate(index_id)
+        world.platform.reindexing.retire(before)
+        world.build()
+
+    world.vectors.before["search"] = switch
+    answer = world.search(like=[ids[0]])
+    assert (answer.index_id, len(answer.results)) == (index_id, 3)
+
+
+def test_a_queue_that_is_down_holds_nothing_up_for_good(world: World):
+    world.scenes(4)
+    world.queue.down = True
+    index_id = start(world)
+    world.queue.down = False
+    world.platform.sweeping.start_alone()
+    world.build()
+    assert show(world, index_id).row.state == IndexState.READY
+
+
+def test_an_outage_while_it_is_measured_is_waited_for(world: World):
+    world.scenes(4)
+    index_id = start(world)
+    world.platform.building.go_on(*world.queue.builds.pop(0))
+    world.work()
+    vectors = world.store.watched[show(world, index_id).row.collection]
+    vectors.failure = OUTAGE
+    world.platform.building.go_on(*world.queue.builds.pop(0))
+    assert show(world, index_id).row.message == OUTAGE.message
+    vectors.failure = None
+    world.build()
+    assert show(world, index_id).row.state == IndexState.READY
+
+
+def test_a_centred_index_keeps_its_mean_and_finds_with_it(world: World):
+    ids = world.scenes(101)
+    index_id = built(world, centred=True)
+    row = show(world, index_id).row
+    assert row.recipe.endswith("centred")
+    assert len(row.mean or b"") == 4 * row.dimensions
+    world.platform.reindexing.activate(index_id)
+    index = world.platform.indexes.live()
+    stored = index.collection.vectors(ids)
+    assert abs(sum(stored.values()).mean()) < 0.2 * len(ids)
+    assert len(found(world, ids[0])) == 100
+
+
+def test_a_new_measurement_of_a_live_index_changes_only_its_figures(world: World):
+    world.scenes(3)
+    world.platform.reindexing.measure(live(world))
+    world.build()
+    row = show(world, live(world)).row
+    assert (row.state, row.task, bool(row.figures)) == (IndexState.LIVE, None, True)
