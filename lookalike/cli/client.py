@@ -95,6 +95,10 @@ class Client:
         """See `GET /status`."""
         return self._call("GET", "/status")
 
+    def recall(self, hours: int) -> Any:
+        """See `GET /recall`."""
+        return self._call("GET", "/recall", params={"hours": hours})
+
     def check(self, asked: dict[str, Any]) -> Any:
         """Compare SQL, files and vectors, for as long as it takes; see `POST /check`."""
         return self._call("POST", "/check", json=asked, timeout=None)

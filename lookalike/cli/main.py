@@ -15,6 +15,7 @@ from lookalike.cli.importing import import_pictures
 from lookalike.cli.imports import imports
 from lookalike.cli.migrate import migrate
 from lookalike.cli.models import models
+from lookalike.cli.recall import recall
 from lookalike.cli.restore import restore
 from lookalike.cli.search import search
 from lookalike.cli.status import status
@@ -47,6 +48,7 @@ for command in (
     imports,
     search,
     status,
+    recall,
     models,
     evaluate,
     migrate,

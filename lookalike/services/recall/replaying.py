@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from lookalike.services.db import Database
 from lookalike.services.errors import NotFoundError, UnavailableError
 from lookalike.services.filters import parse_filter
-from lookalike.services.indexes import Indexes, OpenIndex
+from lookalike.services.indexes import Indexes
 from lookalike.services.models import RecallSample, SampledQuery, now
 from lookalike.services.ports import VectorQuery
 from lookalike.services.records import Hit
@@ -87,7 +87,7 @@ class Replaying:
 
     def _measure(self, query: SampledQuery) -> float | None:
         """Search both ways, with no transaction open."""
-        collection = _standing(self._indexes, query.index_id).collection
+        collection = self._indexes.standing(query.index_id).collection
         asked = VectorQuery(
             query.library,
             like=[np.frombuffer(query.vector, "<f4").astype(np.float32)],
@@ -112,13 +112,6 @@ class Replaying:
         with self._db.write() as session:
             session.execute(delete(SampledQuery).where(SampledQuery.asked_at < now() - STALE))
             session.execute(delete(RecallSample).where(RecallSample.asked_at < now() - KEPT))
-
-
-def _standing(indexes: Indexes, index_id: UUID) -> OpenIndex:
-    live = indexes.live()
-    if live.id != index_id:
-        raise NotFoundError("That index cannot be searched any more.", id=str(index_id))
-    return live
 
 
 def recall(exact: Sequence[Hit], found: Sequence[Hit]) -> float | None:
