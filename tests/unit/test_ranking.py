@@ -62,3 +62,9 @@ def nearest(places):
         return np.argsort(far, kind="stable")[:-1]
 
     return others
+
+
+def test_average_precision_of_results_that_were_cut_off_counts_what_could_have_been_there():
+    relevant = np.array([[True, False, True], [False, False, False]])
+    found = average_precision(relevant, np.array([3, 1]))
+    assert found == pytest.approx([(1 + 2 / 3) / 3, 0])

@@ -84,8 +84,5 @@ def _searches(
 
 
 def _bytes_per_picture(collection: VectorCollection) -> float | None:
-    # Not every store can tell.
-    measure = getattr(collection, "bytes_used", None)
-    used = measure() if measure else None
-    points = collection.count()
+    used, points = collection.bytes_used(), collection.count()
     return used / points if used is not None and points else None

@@ -62,12 +62,14 @@ class Narrowing:
         return self._nearest(picture.library, options, share, turn)
 
     def mixed(self, picture: Payload, share: float, turn: int) -> Conditions | None:
-        """A tag, or else the format or orientation, and a range, each leaving the share's root."""
-        part = math.sqrt(share)
+        """A tag, or else the format or orientation, and a range; each does half of the work."""
         facets = [(facet,) for facet in _tags(picture) or _kinds(picture)]
-        facet = self._nearest(picture.library, facets, part, turn)
-        window = self.range(picture, part, turn)
-        return None if facet is None or window is None else (*facet, *window)
+        facet = self._nearest(picture.library, facets, math.sqrt(share), turn)
+        if facet is None:
+            return None
+        rest = min(1.0, share / self._left(picture.library, facet))
+        window = self.range(picture, rest, turn)
+        return window and (*facet, *window)
 
     def _nearest(
         self, library: str, options: Sequence[Conditions], share: float, turn: int

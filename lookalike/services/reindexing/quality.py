@@ -44,7 +44,7 @@ def labelled(db: Database, tag: str, library: str | None) -> Labelled:
     sizes = having.with_only_columns(Picture.library, func.count()).group_by(Picture.library)
     some = having.order_by(Picture.sha256, Picture.library).limit(QUERIES)
     with db.read() as session:
-        pictures = dict(session.execute(sizes).tuples().all())
+        pictures = dict(session.execute(sizes).all())
         rows = session.execute(some).all()
     asked = [Question(row.id, row.library) for row in rows if pictures[row.library] > 1]
     return Labelled(tag, asked, pictures)
