@@ -26,6 +26,7 @@ from lookalike.services.errors import (
     UnavailableError,
 )
 from lookalike.services.models import Entry, Index, Library, OutboxItem, Picture, State
+from lookalike.services.reindexing.lifecycle import Plan
 from tests.factories import ODD
 from tests.platforms import World, make_world, small
 
@@ -129,6 +130,22 @@ def test_vectors_that_came_along_are_not_computed_again(full: World, other: Worl
     before, after = full.vectors.vectors(ids), other.vectors.vectors(ids)
     assert before.keys() == after.keys()
     assert all(np.allclose(before[one], after[one], atol=1e-6) for one in before)
+
+
+def test_a_centred_index_comes_out_with_its_mean(world: World, other: World, tmp_path: Path):
+    ids = world.scenes(100)
+    index = world.platform.reindexing.start(Plan("coarse", centred=True, switch=True)).row
+    world.build()
+    backup(world, tmp_path / "a.tar", vectors=True)
+    done = restore(other, tmp_path / "a.tar")
+    assert (done.vectors, done.queued) == (100, 0)
+    row = other.platform.reindexing.get(other.platform.indexes.live().id).row
+    assert (row.model, row.centred, row.recipe) == ("coarse", True, index.recipe)
+    hits = [
+        [(one.shown.picture.id, round(one.score, 5)) for one in place.search(like=[ids[0]]).results]
+        for place in (world, other)
+    ]
+    assert hits[0] == hits[1]
 
 
 def test_an_empty_platform_makes_an_archive_too(world: World, other: World, tmp_path: Path):

@@ -151,12 +151,7 @@ class _Rows:
         """Read them all in one transaction."""
         with self._db.read() as session:
             index = live_index(session)
-            self.index = IndexFacts(
-                model=index.model,
-                recipe=index.recipe,
-                dimensions=index.dimensions,
-                distance=index.distance,
-            )
+            self.index = IndexFacts.of(index)
             rows = session.scalars(select(Library).order_by(Library.name))
             self.libraries = [LibraryLine(name=row.name, added_at=row.added_at) for row in rows]
             joined = and_(Entry.picture_id == Picture.id, Entry.index_id == index.id)

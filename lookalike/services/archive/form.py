@@ -16,16 +16,17 @@ are made again.
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Callable
 from datetime import datetime
 from typing import Literal, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, ValidationError
 
 from lookalike.services.blobs import original_key
 from lookalike.services.errors import LookalikeError
-from lookalike.services.models import State
+from lookalike.services.models import Index, State
 from lookalike.services.records import Scalar
 
 FORMAT: Literal["lookalike-archive"] = "lookalike-archive"
@@ -91,12 +92,27 @@ class PictureLine(_Part):
 
 
 class IndexFacts(_Part):
-    """What the live index was made by; vectors are only worth something to the very same."""
+    """What the live index was made by; vectors are only worth something to the very same.
+
+    `mean` is what a centred index subtracts (see `centring.to_bytes`), in Base64; else None.
+    """
 
     model: str
     recipe: str
     dimensions: int
     distance: str
+    mean: Base64Bytes | None = None
+
+    @classmethod
+    def of(cls, index: Index) -> IndexFacts:
+        """Those of this index."""
+        return cls(
+            model=index.model,
+            recipe=index.recipe,
+            dimensions=index.dimensions,
+            distance=index.distance,
+            mean=None if index.mean is None else b64encode(index.mean),
+        )
 
 
 class Manifest(_Part):

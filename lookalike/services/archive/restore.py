@@ -25,6 +25,7 @@ from sqlalchemy.orm import Session
 from lookalike.services.archive.form import IndexFacts, PictureLine, Show, damaged
 from lookalike.services.archive.verify import Archive, Member, originals, vectors, verified
 from lookalike.services.blobs import original_key
+from lookalike.services.centring import centred
 from lookalike.services.consistency.reading import has_entry, pages, sliced
 from lookalike.services.consistency.stored import StoredFiles, forget_file
 from lookalike.services.db import Database, lock
@@ -42,7 +43,16 @@ from lookalike.services.indexes import (
     live_index,
     new_index,
 )
-from lookalike.services.models import Entry, IndexState, Library, Picture, PictureTag, State, now
+from lookalike.services.models import (
+    Entry,
+    Index,
+    IndexState,
+    Library,
+    Picture,
+    PictureTag,
+    State,
+    now,
+)
 from lookalike.services.outbox import Outbox
 from lookalike.services.payloads import payload_of
 from lookalike.services.ports import BlobStore, Embedders, IndexQueue, VectorStore
@@ -107,7 +117,7 @@ class Restore:
             self._stores.embedders.get(archive.manifest.index.model)
             try:
                 self._store_originals(archive, show)
-                self._use_model(archive.manifest.index.model)
+                self._use_index(archive.manifest.index)
                 self._insert(archive)
             except BaseException:
                 self._take_back(archive)
@@ -135,20 +145,25 @@ class Restore:
                 raise damaged(f"{member.name} has changed meanwhile")
             blobs.put(key, staged.path)
 
-    def _use_model(self, model: str) -> None:
-        """Make the model's index the live one, in place of an empty one of another model."""
+    def _use_index(self, facts: IndexFacts) -> None:
+        """Make an index like the archive's the live one, in place of an empty other one."""
         with self._db.write() as session:
             lock(session, COMING_AND_GOING)
             row = live_index(session)
-            if row.model == model:
+            if (row.model, row.mean) == (facts.model, facts.mean):
                 return
             _check_empty(session)
             # In one step: an upload must never find no index at all.
             session.delete(row)
-            fresh = new_index(self._stores.embedders.get(model).definition, Storage(row.storage))
-            fresh.state, fresh.live_at = IndexState.LIVE, now()
-            session.add(fresh)
+            session.flush()
+            session.add(self._like(facts, Storage(row.storage)))
         self._stores.vectors.drop(row.collection)
+
+    def _like(self, facts: IndexFacts, storage: Storage) -> Index:
+        definition = self._stores.embedders.get(facts.model).definition
+        fresh = new_index(centred(definition) if facts.mean else definition, storage)
+        fresh.mean, fresh.state, fresh.live_at = facts.mean, IndexState.LIVE, now()
+        return fresh
 
     def _insert(self, archive: Archive) -> None:
         try:
@@ -178,7 +193,7 @@ class Restore:
 
     def _add_vectors(self, archive: Archive, show: Show) -> int:
         live, expected = self._indexes.live(), archive.manifest.vectors
-        if _facts(live) != archive.manifest.index:
+        if self._facts() != archive.manifest.index:
             return 0  # vectors that were made in another way cannot be compared with new ones
         came = 0
         for ids, rows in vectors(archive.path):
@@ -189,6 +204,10 @@ class Restore:
                 came += self._add_some_vectors(live, {one: found[one] for one in part})
                 show("Vectors and thumbnails", came, expected)
         return came
+
+    def _facts(self) -> IndexFacts:
+        with self._db.read() as session:
+            return IndexFacts.of(live_index(session))
 
     def _add_some_vectors(self, live: OpenIndex, found: Mapping[UUID, Vector]) -> int:
         """Store these vectors and record their pictures as indexed; how many."""
@@ -231,16 +250,6 @@ def _check_empty(session: Session) -> None:
             "There are pictures here already, and a restore would mix them up. Restore into an "
             "empty data folder (--data) or an empty database."
         )
-
-
-def _facts(index: OpenIndex) -> IndexFacts:
-    made_by = index.embedder.definition
-    return IndexFacts(
-        model=made_by.name,
-        recipe=made_by.steps,
-        dimensions=made_by.dimensions,
-        distance=made_by.distance,
-    )
 
 
 def _insert_some(session: Session, lines: Sequence[PictureLine], index_ids: Sequence[UUID]) -> None:
