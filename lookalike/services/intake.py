@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import unicodedata
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -75,6 +76,11 @@ Ledger: TypeAlias = Callable[[Session, Sequence[Accepted | Rejected]], None]
 """What an import writes about its pictures, in the transaction that stores them."""
 
 
+AT_ONCE = 4
+"""Calls of `add` that are at work in one process. More would only wait for the same disk and
+interpreter, and with them whoever searches in this process."""
+
+
 class Intake:
     """Accepts pictures. When `add` returns, what it accepted survives any crash."""
 
@@ -83,6 +89,7 @@ class Intake:
         self._blobs = blobs
         self._queue = queue
         self._limits = limits
+        self._turns = threading.BoundedSemaphore(AT_ONCE)
 
     def add(
         self,
@@ -98,6 +105,17 @@ class Intake:
         `ledger`, which is always written, they belong to an import; without, to themselves.
         Raises NotFoundError for an unknown library, UnavailableError when nothing can be stored.
         """
+        with self._turns:
+            return self._add(uploads, library, labels, queue, ledger)
+
+    def _add(
+        self,
+        uploads: Sequence[Upload],
+        library: str,
+        labels: Labels,
+        queue: Queue,
+        ledger: Ledger | None,
+    ) -> list[Accepted | Rejected]:
         with self._db.read() as session:
             require_library(session, library)
         checked = [self._check(upload) for upload in uploads]
