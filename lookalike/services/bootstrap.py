@@ -30,6 +30,7 @@ from lookalike.services.consistency.checking import Checking
 from lookalike.services.consistency.repairing import Repairing
 from lookalike.services.db import Database
 from lookalike.services.errors import UnavailableError
+from lookalike.services.failures import Failures
 from lookalike.services.imaging.limits import Limits
 from lookalike.services.importing.bringing import Bringing
 from lookalike.services.importing.carrying import Carrying
@@ -63,6 +64,7 @@ from lookalike.services.reindexing.fitting import Fitting
 from lookalike.services.reindexing.lifecycle import Reindexing
 from lookalike.services.reindexing.measuring import Measuring
 from lookalike.services.reindexing.switching import Switching
+from lookalike.services.resources import Resources
 from lookalike.services.search import Search
 from lookalike.services.settings import Settings
 from lookalike.services.sources.opening import open_source
@@ -116,7 +118,9 @@ class Platform:
     indexing: Indexing
     search: Search
     recall: Recall
+    failures: Failures
     status: Status
+    resources: Resources
     sweeping: Sweeping
     checking: Checking
     repairing: Repairing
@@ -329,7 +333,9 @@ def assemble(settings: Settings, parts: Parts) -> Platform:
         indexing=Indexing(db, blobs, indexes, outbox, decoder, limits, workload),
         search=Search(indexes, pictures, libraries, blobs, decoder, limits, sampling),
         recall=Recall(db),
+        failures=Failures(db, parts.queue),
         status=Status(db, pictures, indexes, parts.queue, blobs),
+        resources=Resources(settings),
         sweeping=Sweeping(
             db,
             parts.queue,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from sqlalchemy import func, select, text
 from lookalike.services.db import Database
 from lookalike.services.errors import LookalikeError
 from lookalike.services.indexes import Indexes
-from lookalike.services.models import Entry, State, now
+from lookalike.services.models import Entry, Index, IndexState, State, now
 from lookalike.services.pictures import Pictures
 from lookalike.services.ports import BlobStore, IndexQueue
 from lookalike.services.records import Queue
@@ -22,13 +22,19 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class StatusReport:
-    """Pictures by state in the live index, batches waiting in each queue, the live index."""
+    """Pictures by state in the live index, batches waiting in each queue, the live index.
+
+    `oldest_seconds` is how long each queue's oldest picture has waited; `indexes` are all that are
+    not retired, newest first.
+    """
 
     pictures: Mapping[State, int]
     waiting: Mapping[Queue, int]
     workers: int
     index_id: UUID
     model: str
+    oldest_seconds: Mapping[Queue, float]
+    indexes: Sequence[Index]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +101,14 @@ class Status:
             self.workers(),
             live.id,
             live.model,
+            self.oldest_seconds(),
+            self._standing_indexes(),
         )
+
+    def _standing_indexes(self) -> Sequence[Index]:
+        query = select(Index).where(Index.state != IndexState.RETIRED).order_by(Index.id.desc())
+        with self._db.read() as session:
+            return session.scalars(query).all()
 
     def readiness(self) -> Readiness:
         """Ask each part that a search or an upload needs."""

@@ -12,6 +12,7 @@ from lookalike.services.bootstrap import Platform
 from lookalike.web import (
     check,
     errors,
+    failures,
     guards,
     health,
     imports,
@@ -21,6 +22,7 @@ from lookalike.web import (
     models,
     pictures,
     recall,
+    resources,
     search,
     status,
     tracing,
@@ -43,6 +45,8 @@ APIS = (
     check.api,
     imports.api,
     indexes.api,
+    failures.api,
+    resources.api,
 )
 PAGES = (search.pages, pictures.pages, imports.pages, health.pages, metrics.pages)
 

@@ -9,9 +9,9 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from lookalike.services.libraries import NAME_PATTERN
-from lookalike.services.models import State
+from lookalike.services.models import IndexState, IndexTask, State
 from lookalike.services.pictures import Shown
-from lookalike.services.records import Distance, ModelAvailability, Scalar, Weights
+from lookalike.services.records import Distance, ModelAvailability, Queue, Scalar, Storage, Weights
 
 
 class ErrorBody(BaseModel):
@@ -162,19 +162,41 @@ class StateCounts(BaseModel):
     failed: int
 
 
+class QueueDepth(BaseModel):
+    """Batches that wait in one queue, and for how long its oldest picture has; 0 without one."""
+
+    name: Queue
+    waiting: int
+    oldest_seconds: float
+
+
 class QueueAnswer(BaseModel):
-    """Batches that wait, and workers that are alive."""
+    """Batches that wait, in all and by queue, and workers that are alive."""
 
     waiting: int
     workers: int
+    queues: list[QueueDepth]
+
+
+class IndexStatus(BaseModel):
+    """An index that is not retired; `task` is what workers are at: `build`, `measure`."""
+
+    id: UUID
+    model: str
+    recipe: str
+    storage: Storage
+    state: IndexState
+    task: IndexTask | None
+    paused: bool
 
 
 class StatusAnswer(BaseModel):
-    """How the platform is doing."""
+    """How the platform is doing; `indexes` are newest first."""
 
     images: StateCounts
     queue: QueueAnswer
     index: IndexName
+    indexes: list[IndexStatus]
 
 
 class NewLibrary(BaseModel):
@@ -189,7 +211,6 @@ class NewLibrary(BaseModel):
 def image_of(shown: Shown) -> Image:
     """The API's view of a picture."""
     picture = shown.picture
-    api = f"/api/v1/images/{picture.id}"
     return Image(
         id=picture.id,
         library=picture.library,
@@ -206,12 +227,18 @@ def image_of(shown: Shown) -> Image:
         sha256=picture.sha256,
         taken_at=picture.taken_at,
         added_at=picture.added_at,
-        urls=Urls(
-            page=f"/images/{picture.id}",
-            original=f"{api}/original",
-            thumbnail=f"{api}/thumbnail",
-            similar=f"{api}/similar",
-        ),
+        urls=urls_of(picture.id),
+    )
+
+
+def urls_of(picture_id: UUID) -> Urls:
+    """Where more about a picture is found."""
+    api = f"/api/v1/images/{picture_id}"
+    return Urls(
+        page=f"/images/{picture_id}",
+        original=f"{api}/original",
+        thumbnail=f"{api}/thumbnail",
+        similar=f"{api}/similar",
     )
 
 

@@ -1,0 +1,58 @@
+"""What the platform takes of its machine, over HTTP."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import BaseModel
+
+from lookalike.services.resources import ResourcesReport
+from lookalike.web.api import Api
+from lookalike.web.context import platform
+
+api = Api("resources")
+
+
+class StoredBytes(BaseModel):
+    """Bytes that each part takes on disk; null for what lives on a server."""
+
+    sql: int | None
+    blobs: int | None
+    vectors: int | None
+    staging: int | None
+    cache: int | None
+
+
+class ResourcesAnswer(BaseModel):
+    """Disk use by part as of `measured_at`; the rest is of this moment. All in bytes.
+
+    `stored` is null until it was measured for the first time, which takes a while for a million
+    pictures. `free` and `total` are of the disk that holds the data folder, `memory` is what the
+    process that answers holds; null where the system does not tell.
+    """
+
+    stored: StoredBytes | None
+    measured_at: datetime | None
+    free: int | None
+    total: int | None
+    memory: int | None
+
+
+@api.operation(
+    "GET /resources", "Disk use by part, free disk, memory, in bytes", answer=ResourcesAnswer
+)
+def show_resources() -> ResourcesAnswer:
+    """Look at the disk, at most once a minute."""
+    return answer_of(platform().resources.report())
+
+
+def answer_of(report: ResourcesReport) -> ResourcesAnswer:
+    """The API's view of resources."""
+    usage = report.usage
+    return ResourcesAnswer(
+        stored=StoredBytes(**usage.parts) if usage else None,
+        measured_at=usage.measured_at if usage else None,
+        free=report.free,
+        total=report.total,
+        memory=report.memory,
+    )

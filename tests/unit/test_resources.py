@@ -1,0 +1,118 @@
+"""Disk use by part, free disk, memory."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from lookalike.services.resources import Resources, disk_usage, resident_memory
+from lookalike.services.settings import Settings
+
+KIBIBYTE = 1024
+LONG = 60.0
+
+
+def settings(folder: Path, **given: str) -> Settings:
+    return Settings(_env_file=None, data_dir=folder, **given)
+
+
+def write(path: Path, size: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"x" * size)
+
+
+def test_disk_use_is_told_by_part(tmp_path: Path):
+    write(tmp_path / "lookalike.db", 64 * KIBIBYTE)
+    write(tmp_path / "lookalike.db-wal", 64 * KIBIBYTE)
+    write(tmp_path / "blobs" / "originals" / "ab" / "abc", 256 * KIBIBYTE)
+    write(tmp_path / "vectors" / "segment", 32 * KIBIBYTE)
+    report = Resources(settings(tmp_path)).report(LONG)
+    assert report.usage is not None
+    parts = report.usage.parts
+    assert parts["sql"] >= 128 * KIBIBYTE
+    assert 256 * KIBIBYTE <= parts["blobs"] < 400 * KIBIBYTE
+    assert 32 * KIBIBYTE <= parts["vectors"] < 128 * KIBIBYTE
+    assert (parts["staging"], parts["cache"]) == (0, 0)
+    assert report.free
+    assert report.total
+    assert report.free <= report.total
+
+
+def test_what_lives_on_servers_is_not_told(tmp_path: Path):
+    given = {
+        "database_url": "postgresql://nobody@127.0.0.1/nothing",
+        "blob_url": "s3://pictures",
+        "qdrant_url": "http://127.0.0.1:9",
+    }
+    report = Resources(settings(tmp_path / "not there", **given)).report(LONG)
+    assert report.usage is not None
+    assert report.usage.parts == {
+        "sql": None,
+        "blobs": None,
+        "vectors": None,
+        "staging": 0,
+        "cache": 0,
+    }
+    assert report.free
+
+
+def test_blobs_and_cache_are_looked_for_where_the_settings_say(tmp_path: Path):
+    write(tmp_path / "pictures" / "a", 128 * KIBIBYTE)
+    write(tmp_path / "models" / "b", 512 * KIBIBYTE)
+    given = {"blob_url": str(tmp_path / "pictures"), "cache_dir": str(tmp_path / "models")}
+    report = Resources(settings(tmp_path / "data", **given)).report(LONG)
+    assert report.usage is not None
+    assert report.usage.parts["blobs"] >= 128 * KIBIBYTE
+    assert report.usage.parts["cache"] >= 512 * KIBIBYTE
+
+
+def test_one_look_at_the_disk_serves_for_a_while(tmp_path: Path):
+    resources = Resources(settings(tmp_path))
+    first = resources.report(LONG)
+    write(tmp_path / "blobs" / "a", 512 * KIBIBYTE)
+    assert resources.report(LONG).usage == first.usage
+    resources._next = float("-inf")
+    later = resources.report(LONG)
+    assert later.usage is not None
+    assert later.usage.parts["blobs"] >= 512 * KIBIBYTE
+
+
+def test_nobody_waits_long_for_a_disk_with_many_files_and_only_one_looks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    looked: list[Path] = []
+    go_on = threading.Event()
+
+    def slow(path: Path) -> int:
+        looked.append(path)
+        go_on.wait(LONG)
+        return 1
+
+    monkeypatch.setattr("lookalike.services.resources.disk_usage", slow)
+    resources = Resources(settings(tmp_path))
+    assert resources.report(patience=0).usage is None
+    assert resources.report(patience=0).usage is None
+    go_on.set()
+    assert resources.report(LONG).usage is not None
+    assert len(looked) == len(set(looked))
+
+
+def test_links_are_not_followed(tmp_path: Path):
+    write(tmp_path / "elsewhere" / "big", 1024 * KIBIBYTE)
+    (tmp_path / "blobs").mkdir()
+    (tmp_path / "blobs" / "loop").symlink_to(tmp_path / "blobs")
+    (tmp_path / "blobs" / "out").symlink_to(tmp_path / "elsewhere")
+    assert disk_usage(tmp_path / "blobs") < 64 * KIBIBYTE
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
+def test_memory_grows_with_what_is_held():
+    before = resident_memory()
+    held = bytearray(b"x" * (64 * KIBIBYTE * KIBIBYTE))
+    after = resident_memory()
+    assert before
+    assert after
+    assert after - before > len(held) / 2
