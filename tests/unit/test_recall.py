@@ -6,6 +6,7 @@ import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +22,7 @@ from lookalike.services.recall.replaying import KEPT, MOST, STALE, Replaying, re
 from lookalike.services.recall.sampling import MOST_WAITING, Sampling
 from lookalike.services.records import Hit, target
 from lookalike.services.shapes import Shape
-from tests.platforms import OUTAGE, World, small
+from tests.platforms import OUTAGE, World, make_world, small
 
 pytestmark = pytest.mark.both_databases
 
@@ -346,6 +347,21 @@ def test_what_is_old_is_forgotten(world: World):
     assert replay(world) == [0.2]
     assert rows(world, SampledQuery) == []
     assert kept.asked_at > now() - HOUR
+
+
+def test_an_empty_index_that_gives_way_to_a_restore_takes_its_queries_along(
+    world: World, tmp_path: Path
+):
+    full = make_world(tmp_path / "full")
+    full.scenes(2)
+    full.platform.backup.run(tmp_path / "archive.tar", vectors=False)
+    full.platform.close()
+    assert len(sample(world, {"picture": BytesIO(small())})) == 1
+    put(world, (NOON, Shape.TAG, 1.0))
+    with world.db.write() as session:
+        session.execute(update(Index).values(model="second"))
+    world.platform.restore.run(tmp_path / "archive.tar")
+    assert rows(world, SampledQuery) == rows(world, RecallSample) == []
 
 
 def hits(*scores: float) -> list[Hit]:

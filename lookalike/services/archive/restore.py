@@ -56,6 +56,7 @@ from lookalike.services.models import (
 from lookalike.services.outbox import Outbox
 from lookalike.services.payloads import payload_of
 from lookalike.services.ports import BlobStore, Embedders, IndexQueue, VectorStore
+from lookalike.services.recall.replaying import forget_index
 from lookalike.services.records import Point, Queue, Storage, Vector
 from lookalike.services.staging import Staging
 from lookalike.services.thumbnails import Thumbnails
@@ -154,6 +155,7 @@ class Restore:
                 return
             _check_empty(session)
             # In one step: an upload must never find no index at all.
+            forget_index(session, row.id)
             session.delete(row)
             session.flush()
             session.add(self._like(facts, Storage(row.storage)))
