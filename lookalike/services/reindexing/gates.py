@@ -18,12 +18,13 @@ FILTERED_RECALL = 0.95
 """Recall@10 that is needed, of Lookalike's budgets."""
 
 LEAST_QUERIES = 20
-"""Fewer queries decide nothing: of 19 at a true recall of 0.98, one in six sets of them would miss
-it by chance. So few queries also come from small data, which is compared picture by picture."""
+"""Fewer queries decide nothing: 20 may lose four of their 200 neighbours at a recall of 0.98, and a
+single odd query can lose as many. So few also come from few pictures, which engines compare one by
+one anyway."""
 
 MAP_TOLERANCE = 0.001
 """Mean average precision that may be lost. Rounding numbers, as smaller storage does, swaps
-neighbours that are equally near; that moves it by some 0.0001, and nobody would see it."""
+neighbours that are equally near; that moves it far less than this, and nobody would see this."""
 
 
 @dataclass(frozen=True, slots=True)
