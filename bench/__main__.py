@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import importing, load, memory, recovery, searching, servers
+from bench import importing, load, memory, recovery, reindexing, searching, servers
 from bench.pictures import bench_pictures
 from lookalike.services.logs import configure_logs
 
@@ -21,6 +21,7 @@ SECTIONS: dict[str, Callable[[list[Path], Path], None]] = {
     "servers": servers.run,
     "load": load.run,
     "recovery": recovery.run,
+    "reindex": reindexing.run,
 }
 
 

@@ -23,10 +23,10 @@ def bench_pictures(folder: Path | None, scratch: Path) -> list[Path]:
     return list(different.values()) or generate(scratch / "generated", GENERATED)
 
 
-def generate(folder: Path, count: int) -> list[Path]:
-    """Write `count` different JPEGs of 320 x 240 pixels into `folder`."""
+def generate(folder: Path, count: int, first: int = 0) -> list[Path]:
+    """Write `count` different JPEGs of 320 x 240 pixels into `folder`, from number `first` on."""
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{number:05d}.jpg" for number in range(count)]
-    for number, path in enumerate(paths):
+    paths = {number: folder / f"{number:05d}.jpg" for number in range(first, first + count)}
+    for number, path in paths.items():
         path.write_bytes(picture(seed=number))
-    return paths
+    return list(paths.values())
