@@ -73,6 +73,14 @@ class EdgeCollection:
         condition = None if library is None else engine_filter(library)
         return self._live.read(partial(Shard.count, condition=condition))
 
+    def bytes_used(self) -> int:
+        """See VectorCollection. What takes up disk of the files that searches walk through.
+
+        Those are the graph and, of each segment, the small copy of its vectors or, where it has
+        none (new points wait for theirs), the vectors themselves.
+        """
+        return self._live.read(Shard.bytes_used)
+
     def wait_until_optimized(self, timeout: float) -> bool:
         """See VectorCollection."""
         return self._builder.wait(timeout)
@@ -93,7 +101,7 @@ class EdgeCollection:
         self._builder.notice()
 
     def _ask(self, query: VectorQuery, limit: int) -> list[Hit]:
-        request = engine_request(query, limit, self.spec.distance)
+        request = engine_request(query, limit, self.spec)
         return scored(self._live.read(partial(Shard.query, request=request)), self.spec)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import qdrant_edge as edge
 
 from lookalike.services.adapters.edge.filters import engine_filter
+from lookalike.services.adapters.qdrant_storages import RESCORED, oversampling
 from lookalike.services.ports import VectorQuery
-from lookalike.services.records import Distance, target
+from lookalike.services.records import CollectionSpec, Storage, target
 
 WIDTH = 128
 """Candidates that a walk through the graph keeps (`ef`).
@@ -16,22 +17,17 @@ Without a filter, on the vectors that LINKS was chosen with, recall@10 is 0.993 
 0.986, 0.990 and 0.994.
 """
 
-WALK = edge.SearchParams(hnsw_ef=WIDTH)
-"""Within a library, which has a graph of its own."""
-
-WALK_AROUND = edge.SearchParams(
-    hnsw_ef=WIDTH, acorn=edge.AcornSearchParams(enable=True, max_selectivity=1.0)
-)
+AROUND = edge.AcornSearchParams(enable=True, max_selectivity=1.0)
 """With conditions: ACORN steps over the points that they leave out, whatever their share.
 
-WALK does not: its recall was 0.98 with 60% of the points left, 0.77 with 20%, and 0.49 or none
-at all with two tags ANDed to 12%.
+A plain walk, which does for a library as that has a graph of its own, does not: its recall was
+0.98 with 60% of the points left, 0.77 with 20%, and 0.49 or none at all with two tags ANDed to 12%.
 """
 
-COMPARE_ALL = edge.SearchParams(exact=True)
+COMPARE_ALL = edge.SearchParams(exact=True, quantization=edge.QuantizationSearchParams(ignore=True))
 
 
-def engine_request(query: VectorQuery, limit: int, distance: Distance) -> edge.QueryRequest:
+def engine_request(query: VectorQuery, limit: int, spec: CollectionSpec) -> edge.QueryRequest:
     """The best `limit` points for the query, whatever its own limit and offset.
 
     Leaves `without`, `min_score` and the order of ties to the caller. As a condition, `without`
@@ -40,13 +36,21 @@ def engine_request(query: VectorQuery, limit: int, distance: Distance) -> edge.Q
     """
     return edge.QueryRequest(
         limit=limit,
-        query=edge.Query.Nearest(target(query.like, query.unlike, distance).tolist()),
+        query=edge.Query.Nearest(target(query.like, query.unlike, spec.distance).tolist()),
         filter=engine_filter(query.library, query.conditions),
-        params=_how(query),
+        params=COMPARE_ALL if query.exact else _walk(query, limit, spec.storage),
     )
 
 
-def _how(query: VectorQuery) -> edge.SearchParams:
-    if query.exact:
-        return COMPARE_ALL
-    return WALK_AROUND if query.conditions else WALK
+def _walk(query: VectorQuery, limit: int, storage: Storage) -> edge.SearchParams:
+    return edge.SearchParams(
+        hnsw_ef=WIDTH,
+        acorn=AROUND if query.conditions else None,
+        quantization=_rescored(limit, storage),
+    )
+
+
+def _rescored(limit: int, storage: Storage) -> edge.QuantizationSearchParams | None:
+    if storage not in RESCORED:
+        return None
+    return edge.QuantizationSearchParams(rescore=True, oversampling=oversampling(storage, limit))

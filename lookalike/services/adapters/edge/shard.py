@@ -16,9 +16,12 @@ import numpy as np
 import qdrant_edge as edge
 
 from lookalike.services.adapters.edge.errors import translated
-from lookalike.services.adapters.edge.folder import sync_tree
+from lookalike.services.adapters.edge.folder import disk_usage, sync_tree
 from lookalike.services.adapters.edge.schema import config, field_indexes
 from lookalike.services.records import CollectionSpec, Hit, Vector
+
+COPIES = ("quantized.data", "quantized_data")
+"""Where the engine keeps the small copies of vectors: of those in the graph, and of new ones."""
 
 
 class Shard:
@@ -114,6 +117,11 @@ class Shard:
         """About how many points there are, without looking at each."""
         return self._engine.info().points_count
 
+    @translated("measuring vectors")
+    def bytes_used(self) -> int:
+        """Bytes on disk of the graph, and of the vectors' small copies or else the vectors."""
+        return sum(map(_searched_bytes, (self.path / "segments").iterdir()))
+
     @translated("writing to disk")
     def flush(self) -> None:
         """Write everything to disk, so that the write-ahead log can be cut.
@@ -139,6 +147,12 @@ class Shard:
 def as_uuid(point_id: edge.PointId) -> UUID:
     """A point's id as we gave it."""
     return UUID(str(point_id))
+
+
+def _searched_bytes(segment: Path) -> int:
+    vectors = segment / "vector_storage"
+    copies = [vectors / name for name in COPIES if (vectors / name).exists()]
+    return sum(map(disk_usage, [*(copies or [vectors]), segment / "vector_index"]))
 
 
 def _row(record: edge.Record) -> Vector:

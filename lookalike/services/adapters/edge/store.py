@@ -16,7 +16,7 @@ from lookalike.services.adapters.edge.folder import ShardFolder
 from lookalike.services.adapters.edge.live import LiveShard
 from lookalike.services.adapters.edge.shard import Shard
 from lookalike.services.errors import BusyError
-from lookalike.services.records import CollectionSpec
+from lookalike.services.records import CollectionSpec, Storage
 
 LOCK = "store.lock"
 NAME = re.compile(r"[A-Za-z0-9_-]+")
@@ -60,6 +60,10 @@ class EdgeStore:
     def names(self) -> list[str]:
         """See VectorStore."""
         return sorted(path.name for path in self._root.iterdir() if ShardFolder(path).exists())
+
+    def storages(self) -> tuple[Storage, ...]:
+        """See VectorStore: all of them."""
+        return tuple(Storage)
 
     def point_alias(self, alias: str, name: str) -> None:
         """See VectorStore. Nobody else can open the folder."""
