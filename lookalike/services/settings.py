@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from lookalike.services.errors import ConfigurationError
+from lookalike.services.records import Storage
 
 MEBIBYTE = 1024 * 1024
 
@@ -80,10 +81,10 @@ class Settings(BaseSettings):
         Field(
             ge=1,
             le=256,
-            description="Requests served at once. A search takes milliseconds, a slow upload "
-            "holds a thread for as long as it lasts.",
+            description="Requests served at once, in each process. A search takes milliseconds, an "
+            "upload holds a thread for as long as it lasts, and most of that is waiting.",
         ),
-    ] = 16
+    ] = 64
     web_processes: Annotated[
         int,
         Field(
@@ -110,6 +111,14 @@ class Settings(BaseSettings):
             "servers too. memory://localhost/ keeps the queue in this process.",
         ),
     ] = "memory://localhost/"
+    storage: Annotated[
+        Storage,
+        Field(
+            description="How a new index keeps its vectors, unless it is told otherwise: float32, "
+            "or in less memory float16 (a half), int8 (a quarter), turbo (an eighth) or binary (a "
+            "thirty-second). The last three have the full vectors too, to score the best again.",
+        ),
+    ] = Storage.FLOAT32
     qdrant_url: Annotated[
         str,
         Field(
@@ -140,20 +149,11 @@ class Settings(BaseSettings):
         int,
         Field(ge=1, description="Copies that must have a write before it counts as done."),
     ] = 1
-    qdrant_quantization: Annotated[
-        str,
-        Field(
-            pattern="^(none|int8|binary|turbo)$",
-            description="How a new collection keeps its vectors in memory: none (float32), int8 (a "
-            "quarter) or binary (1/32), both rescored with the full vectors, or turbo where the "
-            "server has it.",
-        ),
-    ] = "none"
     qdrant_on_disk: Annotated[
         bool,
         Field(
             description="Keep full vectors of new collections on disk, not in memory. For more "
-            "vectors than memory holds, best with a quantization."
+            "vectors than memory holds, best with STORAGE int8, turbo or binary."
         ),
     ] = False
     qdrant_search_seconds: Annotated[

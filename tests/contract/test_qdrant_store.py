@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -23,11 +24,12 @@ from qdrant_client import models
 from lookalike.services.adapters.qdrant_server.options import QdrantOptions
 from lookalike.services.adapters.qdrant_server.reads import PATIENCE_SECONDS, REST_SECONDS
 from lookalike.services.adapters.qdrant_server.store import QdrantStore
-from lookalike.services.errors import ConfigurationError, UnavailableError
+from lookalike.services.errors import InvalidRequestError, UnavailableError
 from lookalike.services.filters import AnyOf
 from lookalike.services.ports import VectorQuery
+from lookalike.services.records import Storage
 from tests.contract.points import EAST, NORTH, SPEC, found, payload, point
-from tests.qdrant_double.engine import Engine
+from tests.qdrant_double.engine import Engine, telemetry
 from tests.qdrant_double.process import ROOT, running
 from tests.qdrant_double.server import Double, Seen
 
@@ -72,8 +74,8 @@ def seconds_of(call: Callable[[], object]) -> float:
 
 def test_a_collection_is_made_by_the_first_write_with_what_the_settings_say(double):
     options = {"shards": 6, "replicas": 3, "write_consistency": 2, "on_disk": True}
-    with store_on(double.url, api_key="secret", quantization="int8", **options) as store:
-        collection = store.open("pictures", SPEC)
+    with store_on(double.url, api_key="secret", **options) as store:
+        collection = store.open("pictures", replace(SPEC, storage=Storage.INT8))
         assert store.names() == ["pictures"]
         assert not sent(double, "PUT", "/pictures")
         collection.upsert([point(1)])
@@ -104,26 +106,38 @@ def test_fields_are_indexed_before_the_first_point_comes(double, store):
     assert all(schema["enable_hnsw"] is False for schema in fields.values())
 
 
+INT8 = {"scalar": {"type": "int8", "quantile": 0.99, "always_ram": True}}
+BINARY = {"binary": {"always_ram": True, "query_encoding": "scalar8bits"}}
+TURBO = {"turbo": {"always_ram": True, "bits": "bits4"}}
+
+
 @pytest.mark.parametrize(
-    ("name", "config", "search"),
+    ("storage", "config", "rescored", "longer"),
     [
-        ("none", None, None),
-        ("int8", {"scalar": {"type": "int8", "quantile": 0.99, "always_ram": True}}, {}),
-        ("binary", {"binary": {"always_ram": True}}, {"oversampling": 3.0}),
-        ("turbo", {"turbo": {"always_ram": True}}, {"oversampling": 2.0}),
+        (Storage.FLOAT32, None, None, None),
+        (Storage.FLOAT16, None, None, None),
+        (Storage.INT8, INT8, 64, 2 * 101),
+        (Storage.BINARY, BINARY, 256, 4 * 101),
+        (Storage.TURBO, TURBO, 256, 256),
     ],
 )
-def test_quantized_vectors_find_candidates_and_full_ones_score_them(double, name, config, search):
-    with store_on(double.url, quantization=name) as store:
-        collection = store.open("pictures", SPEC)
-        collection.upsert([point(1)])
-        found(collection)
-        found(collection, exact=True)
+def test_small_copies_find_candidates_and_full_vectors_score_them(
+    double, store, storage, config, rescored, longer
+):
+    collection = store.open("pictures", replace(SPEC, storage=storage))
+    collection.upsert([point(1)])
+    found(collection, limit=9)
+    found(collection, limit=100)
+    found(collection, exact=True)
     [made] = sent(double, "PUT", "/collections/pictures")
+    half = {"datatype": "float16"} if storage is Storage.FLOAT16 else {}
+    assert made.json["vectors"] == {"size": 4, "distance": "Cosine", "on_disk": False, **half}
     assert made.json.get("quantization_config") == config
-    walk, exact = [one.json["params"] for one in sent(double, "POST", "/query")]
-    assert walk.get("quantization") == (None if search is None else {"rescore": True, **search})
-    assert walk["hnsw_ef"] == 128
+    *walks, exact = [one.json["params"] for one in sent(double, "POST", "/query")]
+    for walk, limit, candidates in zip(walks, (10, 101), (rescored, longer), strict=True):
+        more = candidates and {"rescore": True, "oversampling": candidates / limit}
+        assert walk.get("quantization") == more
+        assert walk["hnsw_ef"] == 128
     assert exact == {"exact": True, "quantization": {"ignore": True}}
 
 
@@ -137,11 +151,30 @@ def test_conditions_are_walked_around(double, store):
     assert around["acorn"] == {"enable": True, "max_selectivity": 1.0}
 
 
-def test_a_quantization_that_cannot_be_had_is_a_wrong_setting(monkeypatch):
-    monkeypatch.delattr(models, "TurboQuantization")
-    for name in ("turbo", "int4"):
-        with pytest.raises(ConfigurationError, match="LOOKALIKE_QDRANT_QUANTIZATION"):
-            QdrantStore(QdrantOptions(url="http://127.0.0.1:1", quantization=name))
+def test_an_older_server_offers_less_and_what_else_there_is_gets_said():
+    class Older(Engine):
+        def info(self) -> models.VersionInfo:
+            return models.VersionInfo(title="qdrant", version="1.17.3-dev")
+
+    engine = Older()
+    store = QdrantStore(QdrantOptions(url=""), lambda _: engine)
+    assert store.storages() == tuple(one for one in Storage if one is not Storage.TURBO)
+    turbo = store.open("pictures", replace(SPEC, storage=Storage.TURBO))
+    with pytest.raises(InvalidRequestError, match="one of float32, float16, int8, binary"):
+        turbo.upsert([point(1)])
+    assert engine.get_collections().collections == []
+
+
+def test_a_server_that_is_no_cluster_does_not_tell_what_vectors_take(double, store, monkeypatch):
+    collection = store.open("pictures", SPEC)
+    assert collection.bytes_used() is None
+    collection.upsert([point(1), point(2)])
+    assert collection.bytes_used() == 2 * 4 * 4
+    for alone in (telemetry({}), telemetry({"pictures": None})):
+        monkeypatch.setattr(double.engine, "cluster_telemetry", lambda told=alone: told)
+        assert collection.bytes_used() is None
+    double.failures.append(404)
+    assert collection.bytes_used() is None
 
 
 def test_a_key_over_plain_http_is_no_reason_to_complain():

@@ -103,6 +103,8 @@ def _route(method: str, pattern: str, handle: Handler, body: Any = None) -> Rout
 
 
 ROUTES = [
+    _route("GET", "/", lambda engine, *_: engine.info()),
+    _route("GET", "/cluster/telemetry", lambda engine, *_: engine.cluster_telemetry()),
     _route("GET", "/collections", lambda engine, *_: engine.get_collections()),
     _route("GET", "/aliases", lambda engine, *_: engine.get_aliases()),
     _route(

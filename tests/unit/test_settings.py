@@ -8,6 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from lookalike.services.errors import ConfigurationError
+from lookalike.services.records import Storage
 from lookalike.services.settings import Settings, env_example, read_settings
 
 ROOT = Path(__file__).parent.parent.parent
@@ -26,7 +27,7 @@ OTHER_VALUES: dict[str, tuple[str, object]] = {
     "qdrant_shards": ("3", 3),
     "qdrant_replicas": ("2", 2),
     "qdrant_write_consistency": ("2", 2),
-    "qdrant_quantization": ("int8", "int8"),
+    "storage": ("int8", Storage.INT8),
     "qdrant_on_disk": ("true", True),
     "qdrant_search_seconds": ("0.5", 0.5),
     "qdrant_write_seconds": ("10", 10),
@@ -87,7 +88,7 @@ WRONG_VALUES = {
     "qdrant_shards": "0",
     "qdrant_replicas": "0",
     "qdrant_write_consistency": "0",
-    "qdrant_quantization": "int4",
+    "storage": "int4",
     "qdrant_search_seconds": "0",
     "qdrant_write_seconds": "-1",
     "weights": "resnet18=/srv/r.pth",

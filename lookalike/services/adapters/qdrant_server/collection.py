@@ -22,12 +22,14 @@ from lookalike.services.adapters.qdrant_server.requests import (
     collection_names,
     counting,
     deleting,
+    measuring,
     overwriting,
     querying,
     retrieving,
     scrolling,
     upserting,
 )
+from lookalike.services.adapters.qdrant_server.schema import QUANTIZATIONS
 from lookalike.services.adapters.qdrant_server.server import Call, Server
 from lookalike.services.errors import UnavailableError
 from lookalike.services.ports import StoredPayload, VectorQuery
@@ -77,10 +79,10 @@ class QdrantCollection:
 
     def search(self, query: VectorQuery) -> list[Hit]:
         """See VectorCollection."""
-        asked = request(query, self.spec.distance, self._making.options.quantization)
 
         def ask(limit: int) -> list[Hit]:
-            found: list[Hit] = self._read("searching", querying(self._name, asked, limit), [])
+            asked = request(query, limit, self.spec)
+            found: list[Hit] = self._read("searching", querying(self._name, asked), [])
             return scored(found, self.spec)
 
         return page(query, ask)
@@ -107,6 +109,15 @@ class QdrantCollection:
         """See VectorCollection."""
         wanted = None if library is None else server_filter(library)
         return self._read("counting vectors", counting(self._name, wanted), 0)
+
+    def bytes_used(self) -> int | None:
+        """See VectorCollection. None for storages with small copies, which no server tells of."""
+        if self.spec.storage in QUANTIZATIONS:
+            return None
+        try:
+            return self._server.read("measuring vectors", measuring(self._name))
+        except MissingError:  # servers before 1.17 do not know the question
+            return None
 
     def wait_until_optimized(self, timeout: float) -> bool:
         """See VectorCollection.

@@ -8,13 +8,15 @@ from qdrant_client import QdrantClient
 
 from lookalike.services.adapters.qdrant_server.errors import RefusedError
 from lookalike.services.adapters.qdrant_server.options import QdrantOptions
+from lookalike.services.adapters.qdrant_server.requests import offering
 from lookalike.services.adapters.qdrant_server.schema import (
     FieldIndex,
     collection_settings,
     field_indexes,
 )
 from lookalike.services.adapters.qdrant_server.server import Server
-from lookalike.services.records import CollectionSpec
+from lookalike.services.adapters.qdrant_storages import check_offered
+from lookalike.services.records import CollectionSpec, Storage
 
 
 class Making:
@@ -23,7 +25,7 @@ class Making:
     def __init__(
         self, name: str, spec: CollectionSpec, server: Server, options: QdrantOptions
     ) -> None:
-        self.options = options
+        self._options = options
         self._name = name
         self._spec = spec
         self._server = server
@@ -31,7 +33,10 @@ class Making:
         self._lock = threading.Lock()
 
     def make_once(self) -> None:
-        """Make the collection, unless this object has done so before."""
+        """Make the collection, unless this object has done so before.
+
+        Raises InvalidRequestError for a storage that the server does not have.
+        """
         with self._lock:
             if not self._made:
                 self.make()
@@ -57,7 +62,10 @@ class Making:
         self._server.write("indexing what filters use", call)
 
     def _create(self) -> None:
-        settings = collection_settings(self._spec, self.options)
+        if self._spec.storage is Storage.TURBO:
+            offers = self._server.write("looking at the server's version", offering)
+            check_offered(self._spec.storage, offers)
+        settings = collection_settings(self._spec, self._options)
 
         def call(client: QdrantClient, seconds: int) -> None:
             client.create_collection(self._name, **settings, timeout=seconds)

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 class QdrantOptions:
     """The settings of the same names, and how many reads may wait for the server at once.
 
-    `quantization` is none, int8, binary or turbo. `search_seconds` bounds every read,
-    `write_seconds` every write with all its retries. What concerns collections counts when they
-    are made, and changes nothing in those that are there.
+    `search_seconds` bounds every read, `write_seconds` every write with all its retries. What
+    concerns collections counts when they are made, and changes nothing in those that are there.
     """
 
     url: str
@@ -19,7 +18,6 @@ class QdrantOptions:
     shards: int = 1
     replicas: int = 1
     write_consistency: int = 1
-    quantization: str = "none"
     on_disk: bool = False
     search_seconds: float = 1.5
     write_seconds: float = 30.0

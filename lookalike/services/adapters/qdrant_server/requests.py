@@ -10,9 +10,9 @@ from qdrant_client import QdrantClient, models
 
 from lookalike.services.adapters.qdrant_payload import engine_payload
 from lookalike.services.adapters.qdrant_server.errors import FalteringError
-from lookalike.services.adapters.qdrant_server.schema import batch
+from lookalike.services.adapters.qdrant_server.schema import batch, offered
 from lookalike.services.adapters.qdrant_server.server import Call
-from lookalike.services.records import Hit, Payload, Point
+from lookalike.services.records import Hit, Payload, Point, Storage
 
 Slice: TypeAlias = tuple[list[models.Record], models.ExtendedPointId | None]
 """Records, and where the next slice begins; None after the last."""
@@ -49,11 +49,11 @@ def overwriting(name: str, payloads: Mapping[UUID, Payload]) -> Call[None]:
     return call
 
 
-def querying(name: str, asked: Mapping[str, Any], limit: int) -> Call[list[Hit]]:
-    """The best `limit` points for what `queries.request` made; scores are the server's own."""
+def querying(name: str, asked: Mapping[str, Any]) -> Call[list[Hit]]:
+    """The best points for what `queries.request` made; scores are the server's own."""
 
     def call(client: QdrantClient, seconds: int) -> list[Hit]:
-        answer = client.query_points(name, **asked, limit=limit, timeout=seconds)
+        answer = client.query_points(name, **asked, timeout=seconds)
         return [Hit(UUID(str(point.id)), point.score) for point in answer.points]
 
     return call
@@ -89,6 +89,28 @@ def counting(name: str, wanted: models.Filter | None) -> Call[int]:
         return client.count(name, count_filter=wanted, exact=True, timeout=seconds).count
 
     return call
+
+
+def measuring(name: str) -> Call[int | None]:
+    """The estimate of what full vectors take on all nodes; None if one tells none.
+
+    Only clusters tell, since Qdrant 1.17.
+    """
+
+    def call(client: QdrantClient, seconds: int) -> int | None:
+        told = client.cluster_telemetry(timeout=seconds)
+        there = told.collections.get(name)
+        shards = (there and there.shards) or []
+        sizes = [one.vectors_size_bytes for shard in shards for one in shard.replicas]
+        known = [size for size in sizes if size is not None]
+        return sum(known) if known and len(known) == len(sizes) else None
+
+    return call
+
+
+def offering(client: QdrantClient, _seconds: int) -> tuple[Storage, ...]:
+    """The storages that the server has."""
+    return offered(client.info().version)
 
 
 def collection_names(client: QdrantClient, _seconds: int) -> set[str]:

@@ -21,12 +21,32 @@ from lookalike.services.adapters.qdrant_payload import (
     engine_payload,
 )
 from lookalike.services.adapters.qdrant_server.options import QdrantOptions
-from lookalike.services.errors import ConfigurationError
-from lookalike.services.records import CollectionSpec, Distance, Point
+from lookalike.services.records import CollectionSpec, Distance, Point, Storage
 
 FieldIndex: TypeAlias = models.KeywordIndexParams | models.FloatIndexParams
 
 DISTANCES = {Distance.COSINE: models.Distance.COSINE, Distance.EUCLID: models.Distance.EUCLID}
+
+QUANTIZATIONS: dict[Storage, models.QuantizationConfig] = {
+    Storage.INT8: models.ScalarQuantization(
+        scalar=models.ScalarQuantizationConfig(
+            type=models.ScalarType.INT8, quantile=0.99, always_ram=True
+        )
+    ),
+    Storage.BINARY: models.BinaryQuantization(
+        binary=models.BinaryQuantizationConfig(
+            always_ram=True, query_encoding=models.BinaryQuantizationQueryEncoding.SCALAR8BITS
+        )
+    ),
+    Storage.TURBO: models.TurboQuantization(
+        turbo=models.TurboQuantQuantizationConfig(
+            always_ram=True, bits=models.TurboQuantBitSize.BITS4
+        )
+    ),
+}
+"""The small copies of vectors that searches walk through, kept in memory."""
+
+TURBO_SINCE = (1, 18)
 
 LINKS = 32
 CANDIDATES = 100
@@ -36,44 +56,33 @@ SCAN_POINTS = 5_000
 def collection_settings(spec: CollectionSpec, options: QdrantOptions) -> dict[str, Any]:
     """Arguments of `create_collection`, its name aside."""
     return {
-        "vectors_config": models.VectorParams(
-            size=spec.dimensions, distance=DISTANCES[spec.distance], on_disk=options.on_disk
-        ),
+        "vectors_config": _vectors(spec, options),
         "hnsw_config": models.HnswConfigDiff(
             m=LINKS,
             ef_construct=CANDIDATES,
             full_scan_threshold=SCAN_POINTS * spec.dimensions * 4 // 1024,
         ),
-        "quantization_config": quantization(options.quantization),
+        "quantization_config": QUANTIZATIONS.get(spec.storage),
         "shard_number": options.shards,
         "replication_factor": options.replicas,
         "write_consistency_factor": options.write_consistency,
     }
 
 
-def quantization(name: str) -> models.QuantizationConfig | None:
-    """How vectors are kept in memory. Raises ConfigurationError for what cannot be had."""
-    match name:
-        case "none":
-            return None
-        case "int8":
-            # Without the largest 1%, which would make the steps between the others coarse.
-            scalar = models.ScalarQuantizationConfig(
-                type=models.ScalarType.INT8, quantile=0.99, always_ram=True
-            )
-            return models.ScalarQuantization(scalar=scalar)
-        case "binary":
-            return models.BinaryQuantization(
-                binary=models.BinaryQuantizationConfig(always_ram=True)
-            )
-        case "turbo" if hasattr(models, "TurboQuantization"):
-            return models.TurboQuantization(
-                turbo=models.TurboQuantQuantizationConfig(always_ram=True)
-            )
-    raise ConfigurationError(
-        f"There is no quantization {name!r} here. Set LOOKALIKE_QDRANT_QUANTIZATION to none, int8 "
-        "or binary; turbo needs qdrant-client 1.18 or later and a server that has it."
+def _vectors(spec: CollectionSpec, options: QdrantOptions) -> models.VectorParams:
+    half = spec.storage is Storage.FLOAT16
+    return models.VectorParams(
+        size=spec.dimensions,
+        distance=DISTANCES[spec.distance],
+        on_disk=options.on_disk,
+        datatype=models.Datatype.FLOAT16 if half else None,
     )
+
+
+def offered(version: str) -> tuple[Storage, ...]:
+    """The storages that a server of this version has, such as "1.20.0" or "1.18.1-dev"."""
+    numbers = tuple(int(number) for number in version.split(".")[:2])
+    return tuple(one for one in Storage if one is not Storage.TURBO or numbers >= TURBO_SINCE)
 
 
 def field_indexes() -> dict[str, FieldIndex]:

@@ -12,11 +12,10 @@ from lookalike.services.adapters.qdrant_server.collection import QdrantCollectio
 from lookalike.services.adapters.qdrant_server.errors import MissingError
 from lookalike.services.adapters.qdrant_server.making import Making
 from lookalike.services.adapters.qdrant_server.options import QdrantOptions
-from lookalike.services.adapters.qdrant_server.requests import collection_names
-from lookalike.services.adapters.qdrant_server.schema import quantization
+from lookalike.services.adapters.qdrant_server.requests import collection_names, offering
 from lookalike.services.adapters.qdrant_server.server import Call, Connect, Server
 from lookalike.services.errors import UnavailableError
-from lookalike.services.records import CollectionSpec
+from lookalike.services.records import CollectionSpec, Storage
 
 NAME = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -29,11 +28,7 @@ class QdrantStore:
     """
 
     def __init__(self, options: QdrantOptions, connect: Connect | None = None) -> None:
-        """Prepare. `connect` takes the place of the usual client, given its time-out in seconds.
-
-        Raises ConfigurationError for a quantization that cannot be had.
-        """
-        quantization(options.quantization)
+        """Prepare. `connect` takes the place of the usual client, given its time-out in seconds."""
         self._options = options
         self._server = Server(options, connect)
         self._lock = threading.Lock()
@@ -41,7 +36,10 @@ class QdrantStore:
         self._closed = False
 
     def open(self, name: str, spec: CollectionSpec) -> QdrantCollection:
-        """See VectorStore. Raises ValueError for a name or a spec that does not fit."""
+        """See VectorStore. Raises ValueError for a name or a spec that does not fit.
+
+        Whether the server has the storage shows when the collection is made on it.
+        """
         with self._lock:
             if name not in self._open:
                 self._open[name] = self._collection(name, spec)
@@ -68,6 +66,10 @@ class QdrantStore:
         there = self._server.read("listing collections", collection_names)
         with self._lock:
             return sorted(there | self._open.keys())
+
+    def storages(self) -> tuple[Storage, ...]:
+        """See VectorStore. The server is asked for its version: older ones have no TURBO."""
+        return self._server.read("looking at the server's version", offering)
 
     def point_alias(self, alias: str, name: str) -> None:
         """Make `alias` another name of the collection `name`, instead of what it named before.
