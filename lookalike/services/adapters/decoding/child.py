@@ -20,6 +20,7 @@ from typing import Any, TypeAlias
 
 # Loaded before the first task, and before memory is limited: what the tasks work with.
 from lookalike.services.adapters.decoding import jobs
+from lookalike.services.adapters.priority import step_back
 from lookalike.services.errors import LookalikeError
 
 Task: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...]]
@@ -34,6 +35,7 @@ __all__ = ["Outcome", "Task", "jobs", "main"]
 
 def main(connection: Connection, megabytes: int) -> None:
     """Work until the connection ends. The first message says that this process is ready."""
+    step_back()
     _die_with_parent()
     _go_first_when_memory_ends()
     _limit_memory(megabytes)

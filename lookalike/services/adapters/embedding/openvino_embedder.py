@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -12,6 +13,7 @@ import structlog
 
 from lookalike.services.adapters.embedding.batches import joined, stacked
 from lookalike.services.adapters.embedding.networks import Network
+from lookalike.services.adapters.priority import step_back
 from lookalike.services.errors import LookalikeError, UnavailableError
 from lookalike.services.records import ModelDefinition, Pixels, Vectors
 
@@ -82,18 +84,23 @@ class OpenVinoEmbedder:
 
     def _load(self) -> openvino.CompiledModel:
         try:
-            # Here, because it imports OpenVINO, which looking at the models does not need.
-            from lookalike.services.adapters.embedding.openvino_cpu import compiled  # noqa: PLC0415
-
-            with _FIRST_PASS:
-                model = compiled(self._network, self._precision, self._cache_dir)
-                side = self.definition.recipe.size
-                _finish(_begin(model, np.zeros((1, side, side, 3), np.uint8)))
-            return model
+            # Its threads take after the one that makes them.
+            with ThreadPoolExecutor(1, initializer=step_back) as thread:
+                return thread.submit(self._compile).result()
         except LookalikeError:
             raise
         except Exception as error:  # from three libraries, which share no base class
             raise self._unavailable("could not be loaded") from error
+
+    def _compile(self) -> openvino.CompiledModel:
+        # Here, because it imports OpenVINO, which looking at the models does not need.
+        from lookalike.services.adapters.embedding.openvino_cpu import compiled  # noqa: PLC0415
+
+        with _FIRST_PASS:
+            model = compiled(self._network, self._precision, self._cache_dir)
+            side = self.definition.recipe.size
+            _finish(_begin(model, np.zeros((1, side, side, 3), np.uint8)))
+        return model
 
     def _unavailable(self, what: str) -> UnavailableError:
         name = self.definition.name
