@@ -22,6 +22,7 @@ from pydantic import (
 
 from lookalike.services.errors import InvalidRequestError
 from lookalike.services.records import Orientation, Scalar
+from lookalike.services.words import words_of
 
 Key: TypeAlias = tuple[str, ...]
 """Path of a payload field: `("width",)` or `("attributes", "brand")`."""
@@ -84,6 +85,16 @@ Named = Field(max_length=MAX_VALUES, json_schema_extra={"additionalProperties": 
 
 Text: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
 """Any text but with NUL, which PostgreSQL cannot store and nothing that people write needs."""
+
+Words: TypeAlias = Annotated[
+    Text,
+    Field(
+        max_length=200,
+        description="Words that must all stand in the title or in the attributes that are text, "
+        "anywhere, in any order and in any case. Only whole words are found.",
+    ),
+]
+"""Text of a filter. Signs that are not in a word ask for nothing: see `words`."""
 
 WholeNumber: TypeAlias = Annotated[int, Field(ge=-(2**53), le=2**53)]
 """A number that every part of the platform, JavaScript included, keeps exactly."""
@@ -153,6 +164,7 @@ class Filter(_Part):
     """Which pictures may be neighbours. Every part that is given must hold (AND)."""
 
     tags: Tags | None = None
+    text: Words | None = None
     format: list[Annotated[Text, StringConstraints(to_lower=True, max_length=20)]] | None = Field(
         default=None, min_length=1, max_length=MAX_VALUES
     )
@@ -166,7 +178,12 @@ class Filter(_Part):
 
     def conditions(self) -> tuple[Condition, ...]:
         """The same filter as conditions that must all hold; empty when nothing is asked."""
-        return (*self._tag_conditions(), *self._field_conditions(), *self._attribute_conditions())
+        return (
+            *self._tag_conditions(),
+            *self._text_conditions(),
+            *self._field_conditions(),
+            *self._attribute_conditions(),
+        )
 
     def _tag_conditions(self) -> Iterator[Condition]:
         tags = self.tags or Tags()
@@ -176,6 +193,10 @@ class Filter(_Part):
             yield AnyOf(("tags",), (tag,))
         if tags.none:
             yield NoneOf(("tags",), tuple(tags.none))
+
+    def _text_conditions(self) -> Iterator[Condition]:
+        for word in words_of(self.text or ""):
+            yield AnyOf(("words",), (word,))
 
     def _field_conditions(self) -> Iterator[Condition]:
         if self.format:

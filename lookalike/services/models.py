@@ -141,8 +141,8 @@ class Picture(Base):
     """One picture of one library. The same bytes twice in a library are one picture.
 
     `width` and `height` are upright pixels. `revision` grows with each change of what filters
-    see (title aside), so that a writer of payloads can tell that it was overtaken. `dhash` and
-    `phash` are 64-bit fingerprints as 16 hex digits, None until the picture was decoded.
+    see, so that a writer of payloads can tell that it was overtaken. `dhash` and `phash` are
+    64-bit fingerprints as 16 hex digits, None until the picture was decoded.
     `uploaded` says that somebody sent it by itself, so that no import may take it away again.
     """
 
@@ -234,8 +234,8 @@ class Index(Base):
 class SampledQuery(Base):
     """A search that somebody made, kept until it is replayed to measure recall.
 
-    `vector` is what was searched with (float32, little endian), `filter` the filter as JSON,
-    `shape` its name in `shapes.Shape`.
+    `vector` is what was searched with (float32, little endian), `without` the ids of the examples,
+    which are never found, `filter` the filter as JSON, `shape` its name in `shapes.Shape`.
     """
 
     __tablename__ = "sampled_queries"
@@ -244,6 +244,7 @@ class SampledQuery(Base):
     index_id: Mapped[UUID] = mapped_column(ForeignKey("indexes.id"))
     library: Mapped[str] = mapped_column(String(100))
     vector: Mapped[bytes] = mapped_column(LargeBinary)
+    without: Mapped[list[str]] = mapped_column(default=list)
     filter: Mapped[dict[str, Any]] = mapped_column(default=dict)
     shape: Mapped[str] = mapped_column(String(20))
     asked_at: Mapped[datetime] = mapped_column(default=now)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import BinaryIO
 from uuid import UUID
 
 from sqlalchemy import Select, and_, func, select
@@ -17,6 +17,7 @@ from lookalike.services.indexes import live_index
 from lookalike.services.labels import Changes
 from lookalike.services.models import Entry, Picture, PictureTag, State
 from lookalike.services.outbox import Outbox, remember
+from lookalike.services.payloads import agree, payload_of
 from lookalike.services.ports import BlobStore
 
 
@@ -161,14 +162,14 @@ def _selected(query: Select[Picture, Entry], selection: Selection) -> Select[Pic
 
 def _apply(picture: Picture, changes: Changes) -> bool:
     """Apply the changes; answers whether anything that filters see has changed."""
-    before: tuple[Any, ...] = (picture.tags, picture.attributes)
+    before = payload_of(picture)
     if changes.title is not None:
         picture.title = changes.title
     if changes.tags is not None:
         _set_tags(picture, set(changes.tags))
     if changes.attributes is not None:
         picture.attributes = dict(changes.attributes)
-    return before != (picture.tags, picture.attributes)
+    return not agree(before, payload_of(picture))
 
 
 def _set_tags(picture: Picture, tags: set[str]) -> None:

@@ -160,7 +160,8 @@ class Payload:
     """What the vector index knows about a picture: the fields that filters use.
 
     `library` is the library's name. `taken` and `added` are seconds since the epoch, UTC;
-    `taken` is None when the picture does not say. `attributes` maps names to scalars.
+    `taken` is None when the picture does not say. `attributes` maps names to scalars. `words` are
+    those of its texts, as `words.words_of` makes them.
     """
 
     library: str
@@ -173,6 +174,7 @@ class Payload:
     taken: float | None
     added: float
     attributes: Mapping[str, Scalar]
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,10 +16,9 @@ from sqlalchemy import delete, update
 from lookalike.services.blobs import original_key, thumbnail_key
 from lookalike.services.consistency import checking
 from lookalike.services.consistency.report import Difference, Kind, Report
-from lookalike.services.consistency.vectors import agree
 from lookalike.services.labels import Changes
 from lookalike.services.models import Entry, Picture, State
-from lookalike.services.payloads import payload_of
+from lookalike.services.payloads import agree, payload_of
 from lookalike.services.records import CollectionSpec, Payload, Point
 from tests.factories import ODD
 from tests.fake_embedder import FakeEmbedder
@@ -205,10 +204,16 @@ def test_a_point_of_no_picture(world: World):
         {"added": 1.7e9},
         {"attributes": {"on": 1, "n": 10}},
         {"attributes": {"on": True}},
+        {"words": ()},
+        {"words": ("sea", "dog")},
     ],
 )
 def test_a_payload_that_the_row_does_not_give(world: World, change: dict[str, Any]):
-    options: dict[str, Any] = {"tags": ["a", "b"], "attributes": {"on": True, "n": 10.0}}
+    options: dict[str, Any] = {
+        "title": "Sea",
+        "tags": ["a", "b"],
+        "attributes": {"on": True, "n": 10.0},
+    }
     picture_id, _ = world.indexed(small(1), small(2), **options)
     world.vectors.set_payload({picture_id: replace(payload(world, picture_id), **change)})
     assert found(world) == [(Kind.PAYLOAD_WRONG, str(picture_id))]
@@ -223,10 +228,14 @@ def test_a_collection_of_no_index(world: World):
 # Payloads agree in spite of what engines may do to them
 
 
-def test_payloads_agree_whatever_the_order_of_tags_and_the_last_bit_of_times(world: World):
-    [picture_id] = world.indexed(small(), tags=["a", "b"], attributes={"n": 10.0})
+def test_payloads_agree_whatever_the_order_of_tags_and_words_and_the_last_bit_of_times(
+    world: World,
+):
+    labels: dict[str, Any] = {"title": "Sea dog", "tags": ["a", "b"], "attributes": {"n": 10.0}}
+    [picture_id] = world.indexed(small(), **labels)
     one = payload(world, picture_id)
-    other = replace(one, tags=("b", "a"), added=one.added + 2e-7, attributes={"n": 10})
+    swapped = replace(one, tags=("b", "a"), words=("dog", "sea"))
+    other = replace(swapped, added=one.added + 2e-7, attributes={"n": 10})
     assert agree(one, other)
     assert not agree(one, replace(other, added=one.added + 1e-3))
 

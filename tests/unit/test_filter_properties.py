@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 from lookalike.services.errors import InvalidRequestError
 from lookalike.services.filters import AnyOf, Condition, Filter, Range, parse_filter
+from lookalike.services.words import words_of
 
 TAGS = ("red", "green", "blue", "Red")
 FORMATS = ("jpeg", "png", "heic")
 NAMES = ("brand", "price", "sold")
+WORDS = ("dog", "brown", "ÉTÉ", "犬")
 VALUES = ("x", "10", "1", "", True, False, 0, 1, 10, 10.0, 10.5, -3)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -73,6 +75,7 @@ moments = st.datetimes(datetime(2024, 1, 1), datetime(2024, 1, 9)).map(
     lambda moment: moment.replace(tzinfo=UTC).isoformat()
 )
 tag_lists = st.lists(st.sampled_from(TAGS), max_size=3)
+sentences = st.lists(st.sampled_from(WORDS), max_size=3).map(", ".join)
 
 filters = st.fixed_dictionaries(
     {},
@@ -80,6 +83,7 @@ filters = st.fixed_dictionaries(
         "tags": st.fixed_dictionaries(
             {}, optional={"any": tag_lists, "all": tag_lists, "none": tag_lists}
         ),
+        "text": sentences,
         "format": st.lists(st.sampled_from(FORMATS), min_size=1, max_size=2),
         "orientation": st.sampled_from(["landscape", "portrait", "square"]),
         "width": bounds(numbers, "gte", "lte"),
@@ -100,6 +104,7 @@ instants = st.datetimes(
 payloads = st.fixed_dictionaries(
     {
         "tags": st.lists(st.sampled_from(TAGS), unique=True),
+        "words": sentences.map(words_of).map(list),
         "format": st.sampled_from(FORMATS),
         "orientation": st.sampled_from(["landscape", "portrait", "square"]),
         "width": st.integers(0, 30),
@@ -148,6 +153,7 @@ def is_wanted(asked: dict, payload: dict) -> bool:
     return all(
         [
             has_tags(asked.get("tags", {}), payload["tags"]),
+            all(word.lower() in payload["words"] for word in said(asked.get("text", ""))),
             "format" not in asked or payload["format"] in asked["format"],
             "orientation" not in asked or payload["orientation"] == asked["orientation"],
             *(in_numbers(asked.get(name, {}), payload[name]) for name in ("width", "height")),
@@ -166,6 +172,10 @@ def has_tags(asked: dict, tags: list[str]) -> bool:
     wanted, needed, banned = (set(asked.get(name, ())) for name in ("any", "all", "none"))
     held = set(tags)
     return (not wanted or bool(wanted & held)) and needed <= held and not banned & held
+
+
+def said(text: str) -> list[str]:
+    return text.split(", ") if text else []
 
 
 def in_numbers(asked: dict, value: Any) -> bool:

@@ -99,6 +99,8 @@ def test_times_are_utc_unless_they_say_otherwise(text: str, seconds: float):
         ('{"tags":{"any":[""]}}', "filter.tags.any.0"),
         ('{"tags":{"any":[" "]}}', "filter.tags.any.0"),
         ('{"tags":{"any":[1]}}', "filter.tags.any.0"),
+        ('{"text":["dog"]}', "filter.text"),
+        ('{"text":"a\\u0000"}', "filter.text"),
         ('{"format":[]}', "filter.format"),
         ('{"orientation":"upright"}', "filter.orientation"),
         ('{"taken":{"from":"yesterday"}}', "filter.taken.from"),
@@ -129,6 +131,7 @@ def test_the_message_names_one_problem_and_counts_the_others():
         {"tags": {"any": ["a"] * 101}},
         {"tags": {"any": ["a" * 101]}},
         {"format": ["jpeg"] * 101},
+        {"text": "a" * 201},
         {"attributes": {str(number): 1 for number in range(101)}},
     ],
 )
@@ -150,9 +153,20 @@ def test_blanks_around_tags_do_not_matter():
     assert one_condition({"tags": {"any": [" a b "]}}) == AnyOf(("tags",), ("a b",))
 
 
+def test_every_word_of_a_text_is_a_condition_of_its_own():
+    conditions = parse_filter('{"text": "A brown DOG, brown!"}').conditions()
+    assert conditions == tuple(AnyOf(("words",), (word,)) for word in ("a", "brown", "dog"))
+
+
+@pytest.mark.parametrize("text", ["", " ", "?!", "\U0001f415"])
+def test_a_text_without_words_asks_for_nothing(text: str):
+    assert parse_filter(json.dumps({"text": text})).conditions() == ()
+
+
 def test_all_parts_are_combined():
     asked = {
         "tags": {"any": ["a"]},
+        "text": "sea",
         "format": ["png"],
         "orientation": "square",
         "width": {"gte": 1},
@@ -164,6 +178,7 @@ def test_all_parts_are_combined():
     }
     assert parse_filter(json.dumps(asked)).conditions() == (
         AnyOf(("tags",), ("a",)),
+        AnyOf(("words",), ("sea",)),
         AnyOf(("format",), ("png",)),
         AnyOf(("orientation",), ("square",)),
         Range(("width",), 1, None),

@@ -145,12 +145,14 @@ def test_the_revision_grows_only_when_filters_could_see_it(world: World):
         change(world, picture_id, **changes)
         return world.show(picture_id).picture.revision
 
-    first = revision_after()
-    assert revision_after(title="new") == first
+    first = revision_after(title="New sea")
+    assert revision_after(title="new SEA!") == first
     assert revision_after(tags=["a", "a"]) == first
     assert revision_after(tags=["b"]) == first + 1
     assert revision_after(attributes={"n": 1}) == first + 2
     assert revision_after(attributes={"n": 1}) == first + 2
+    assert revision_after(attributes={"n": True}) == first + 3
+    assert revision_after(title="old sea") == first + 4
 
 
 def test_a_pending_picture_can_be_changed_and_is_indexed_so(world: World):

@@ -17,7 +17,7 @@ from uuid import UUID
 from lookalike.services.records import Orientation, Payload, Scalar
 
 LIBRARY = "library"
-KEYWORD_FIELDS = ("tags", "format", "orientation")
+KEYWORD_FIELDS = ("tags", "words", "format", "orientation")
 WHOLE_FIELDS = ("width", "height", "bytes")
 NUMBER_FIELDS = (*WHOLE_FIELDS, "taken", "added")
 
@@ -47,6 +47,7 @@ def engine_payload(point_id: UUID, payload: Payload) -> dict[str, Any]:
         LIBRARY: payload.library,
         PART: str(point_id.int % PARTS),
         "tags": list(payload.tags),
+        "words": list(payload.words),
         "format": payload.format,
         "orientation": str(payload.orientation),
         **{name: float(value) for name, value in numbers.items() if value is not None},
@@ -89,6 +90,7 @@ def _read(stored: Mapping[str, Any]) -> Payload:
         taken=stored.get("taken"),
         added=stored["added"],
         attributes=dict(json.loads(one) for one in stored[FACTS]),
+        words=tuple(stored["words"]),
     )
 
 

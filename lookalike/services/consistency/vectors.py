@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Exists, exists, func, select
@@ -13,9 +12,8 @@ from lookalike.services.consistency.reading import IdSet, pages
 from lookalike.services.consistency.report import Difference, IndexCounts, Kind
 from lookalike.services.db import Database
 from lookalike.services.models import Entry, Index, IndexState, OutboxItem, Picture, State
-from lookalike.services.payloads import payload_of
+from lookalike.services.payloads import agree, payload_of
 from lookalike.services.ports import StoredPayload, VectorCollection
-from lookalike.services.records import Payload
 
 
 class Vectors:
@@ -105,27 +103,6 @@ class Vectors:
                 yield self._difference(Kind.VECTOR_WITHOUT_ROW, point.id)
             elif point.payload is None or not agree(point.payload, wanted[point.id]):
                 yield self._difference(Kind.PAYLOAD_WRONG, point.id)
-
-
-def agree(one: Payload, other: Payload) -> bool:
-    """Whether both say the same to filters: 10 is 10.0 but not true, tags are in any order.
-
-    Times are compared to the microsecond, which is what the database keeps; engines may be off
-    in a float's last bit.
-    """
-    return _comparable(one) == _comparable(other)
-
-
-def _comparable(payload: Payload) -> tuple[object, ...]:
-    plain = replace(
-        payload,
-        tags=(),
-        attributes={},
-        taken=None if payload.taken is None else round(payload.taken, 6),
-        added=round(payload.added, 6),
-    )
-    values = {name: (isinstance(one, bool), one) for name, one in payload.attributes.items()}
-    return plain, frozenset(payload.tags), values
 
 
 def _promised(session: Session, ids: Iterable[UUID]) -> set[UUID]:
