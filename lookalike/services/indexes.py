@@ -106,7 +106,7 @@ class Indexes:
 
     def collections(self) -> list[VectorCollection]:
         """The vectors of every index that holds any, whether or not its model can be loaded."""
-        return [self.collection(row) for row in self._rows(Index.state.in_(FED_STATES))]
+        return [self.collection(row) for row in self._rows(Index.state != IndexState.RETIRED)]
 
     def open(self, row: Index) -> OpenIndex:
         """An index whatever its state. Raises UnavailableError where weights are missing."""
@@ -119,6 +119,16 @@ class Indexes:
     def drop(self, row: Index) -> None:
         """Remove the vectors of an index; nothing happens if there are none."""
         self._store.drop(row.collection)
+
+    def drop_retired(self) -> None:
+        """Remove vectors of retired indexes that are there again. Raises UnavailableError.
+
+        A worker or a search that had one in hand may have made its collection anew.
+        """
+        names = set(self._store.names())
+        for row in self._rows((Index.state == IndexState.RETIRED) & Index.task.is_(None)):
+            if row.collection in names:
+                self.drop(row)
 
     def _rows(self, wanted: ColumnElement[bool]) -> Sequence[Index]:
         first = (Index.state != IndexState.LIVE, Index.id)

@@ -84,8 +84,8 @@ class Sweeping:
         Imports and builds that nobody goes on with are queued too, and files that no import needs
         any more are removed.
 
-        The live collection gets its alias again, should it have lost it, and searches that were
-        sampled are replayed.
+        The live collection gets its alias again, should it have lost it, collections of retired
+        indexes go, should one have come back, and searches that were sampled are replayed.
 
         A part that is down holds up only what needs it.
         """
@@ -93,6 +93,7 @@ class Sweeping:
             self._outbox.settle_all,
             self._refill,
             self._indexes.name_live,
+            self._indexes.drop_retired,
             self._import_files.tidy,
             self._queue_lost_work,
             self._replaying.run,
