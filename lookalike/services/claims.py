@@ -33,7 +33,11 @@ MOST = 100
 
 
 class OvertakenError(LookalikeError):
-    """Another worker has this now, or nobody wants it: what was in hand is dropped."""
+    """Another worker has this now: what was in hand is dropped."""
+
+
+class UnwantedError(OvertakenError):
+    """Something else is wanted by now: what was in hand is dropped, and that is gone on with."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,7 @@ class IndexTask(StrEnum):
 
     BUILD = "build"
     MEASURE = "measure"
+    SWITCH = "switch"
     RETIRE = "retire"
 
 

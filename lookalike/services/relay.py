@@ -10,7 +10,7 @@ from uuid import UUID
 
 import structlog
 
-from lookalike.services.claims import Claim, Claims, OvertakenError, Row
+from lookalike.services.claims import Claim, Claims, OvertakenError, Row, UnwantedError
 from lookalike.services.errors import LookalikeError, UnavailableError
 from lookalike.services.models import now
 from lookalike.services.ports import Put
@@ -95,7 +95,14 @@ class Relay(Generic[Row]):
             self._put(row_id, following, delay)
 
     def _slice(self, claim: Claim[Row]) -> float:
-        """Do it; answers after how many seconds to go on. What fails is written on the row."""
+        """Do it; answers after how many seconds to go on."""
+        try:
+            return self._tried(claim)
+        except UnwantedError:
+            return 0
+
+    def _tried(self, claim: Claim[Row]) -> float:
+        """The same; what fails is written on the row."""
         try:
             return self._work(claim)
         except OvertakenError:

@@ -63,8 +63,8 @@ class GateAnswer(BaseModel):
 class IndexAnswer(BaseModel):
     """An index. `pictures` is how many there are, `images` how far they are in it.
 
-    `task` is what workers are at: `build`, `measure` or `retire`. `figures` is what was measured
-    at `measured_at`; `gates` is what comes of it.
+    `task` is what workers are at: `build`, `measure`, `switch` or `retire`. `figures` is what was
+    measured at `measured_at`; `gates` is what comes of it.
     """
 
     id: UUID
@@ -148,17 +148,13 @@ def resume_index(index_id: UUID) -> IndexAnswer:
     return answer_of(platform().reindexing.resume(index_id))
 
 
-@api.operation(
-    "POST /indexes/<uuid:index_id>/measure", "Measure an index anew", answer=IndexAnswer
-)
+@api.operation("POST /indexes/<uuid:index_id>/measure", "Measure an index anew", answer=IndexAnswer)
 def measure_index(index_id: UUID) -> IndexAnswer:
     """Have a worker measure recall, times and bytes."""
     return answer_of(platform().reindexing.measure(index_id))
 
 
-@api.operation(
-    "DELETE /indexes/<uuid:index_id>", "Give up or retire an index", answer=IndexAnswer
-)
+@api.operation("DELETE /indexes/<uuid:index_id>", "Give up or retire an index", answer=IndexAnswer)
 def retire_index(index_id: UUID) -> IndexAnswer:
     """Its vectors go for good; pictures and the live index stay."""
     return answer_of(platform().reindexing.retire(index_id))

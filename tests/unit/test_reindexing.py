@@ -16,7 +16,8 @@ from lookalike.services.errors import (
     InvalidRequestError,
     NotFoundError,
 )
-from lookalike.services.models import Entry, Index, IndexState, State, now
+from lookalike.services.labels import Changes
+from lookalike.services.models import Entry, Index, IndexState, IndexTask, State, now
 from lookalike.services.reindexing.lifecycle import Plan, Standing
 from tests.platforms import OUTAGE, World, make_world, small
 
@@ -335,3 +336,106 @@ def test_a_new_measurement_of_a_live_index_changes_only_its_figures(world: World
     world.build()
     row = show(world, live(world)).row
     assert (row.state, row.task, bool(row.figures)) == (IndexState.LIVE, None, True)
+
+
+def test_an_index_that_is_retired_while_it_is_measured_stays_retired(world: World):
+    ids = world.scenes(4)
+    index_id = start(world, switch=True)
+    measured(world, index_id, lambda: world.platform.reindexing.retire(index_id))
+    world.build()
+    row = show(world, index_id).row
+    assert (row.state, row.task, row.collection in world.store.names()) == ("retired", None, False)
+    assert len(found(world, ids[0])) == 3
+
+
+def test_a_build_that_is_paused_while_it_is_measured_is_measured_when_it_is_resumed(world: World):
+    world.scenes(4)
+    index_id = start(world)
+    measured(world, index_id, lambda: world.platform.reindexing.pause(index_id))
+    world.build()
+    assert show(world, index_id).row.state == IndexState.BUILDING
+    world.platform.reindexing.resume(index_id)
+    world.build()
+    row = show(world, index_id).row
+    assert (row.state, row.paused) == (IndexState.READY, False)
+
+
+def measured(world: World, index_id: UUID, meanwhile: Callable[[], object]) -> None:
+    """Bring every picture in and begin to measure; `meanwhile` happens during the last look."""
+    world.platform.building.go_on(*world.queue.builds.pop(0))
+    world.work()
+    vectors = world.store.watched[show(world, index_id).row.collection]
+    vectors.before["bytes_used"] = meanwhile
+    world.platform.building.go_on(*world.queue.builds.pop(0))
+
+
+def test_an_index_goes_live_by_itself_also_after_an_outage(world: World):
+    world.scenes(4)
+    index_id = start(world, switch=True)
+    world.platform.building.go_on(*world.queue.builds.pop(0))
+    world.work()
+    world.platform.building.go_on(*world.queue.builds.pop(0))
+    row = show(world, index_id).row
+    assert (row.state, row.task) == (IndexState.READY, IndexTask.SWITCH)
+    vectors = world.store.watched[row.collection]
+    vectors.failure = OUTAGE
+    world.platform.building.go_on(*world.queue.builds.pop(0))
+    vectors.failure = None
+    world.build()
+    row = show(world, index_id).row
+    assert (row.state, row.task) == (IndexState.LIVE, None)
+
+
+def test_what_is_removed_and_changed_while_a_build_has_failed_is_so_in_its_index(world: World):
+    ids = world.scenes(6)
+    index_id = start(world)
+    world.platform.building.go_on(*world.queue.builds.pop(0))
+    world.work()
+    fail(world, index_id)
+    world.platform.pictures.remove(ids[0])
+    world.platform.pictures.change(ids[1], Changes(tags=["sea"]))
+    world.platform.reindexing.resume(index_id)
+    world.build()
+    assert points(world, index_id) == 5
+    assert world.platform.checking.run(patience=0).differences == []
+
+
+def fail(world: World, index_id: UUID) -> None:
+    with world.db.write() as session:
+        values = {"state": IndexState.FAILED, "task": None, "code": "internal", "message": "Oh."}
+        session.execute(update(Index).where(Index.id == index_id).values(values))
+
+
+def test_a_retired_index_that_could_not_be_cleared_away_can_be_retired_again(world: World):
+    world.scenes(3)
+    index_id = built(world)
+    world.platform.reindexing.retire(index_id)
+    with world.db.write() as session:
+        values = {"task": None, "code": "internal", "message": "Oh."}
+        session.execute(update(Index).where(Index.id == index_id).values(values))
+    world.platform.reindexing.retire(index_id)
+    world.build()
+    assert (entries(world, index_id), show(world, index_id).row.code) == (0, None)
+
+
+def test_a_sweep_drops_the_collection_of_a_retired_index_that_came_back(world: World):
+    world.scenes(3)
+    index_id = built(world)
+    row = show(world, index_id).row
+    world.platform.reindexing.retire(index_id)
+    world.build()
+    world.platform.indexes.collection(row)
+    assert row.collection in world.store.names()
+    world.platform.sweeping.run()
+    assert row.collection not in world.store.names()
+
+
+def test_vectors_that_are_lost_in_the_middle_of_a_build_are_made_again(world: World):
+    ids = world.scenes(8)
+    index_id = start(world)
+    world.platform.building.go_on(*world.queue.builds.pop(0))
+    world.work()
+    world.store.watched[show(world, index_id).row.collection].delete(ids[:5])
+    world.build()
+    assert points(world, index_id) == 8
+    assert show(world, index_id).row.state == IndexState.READY

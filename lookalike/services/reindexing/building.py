@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from lookalike.services.centring import to_bytes
 from lookalike.services.claims import OvertakenError
 from lookalike.services.db import Database
+from lookalike.services.failpoints import reach
 from lookalike.services.indexes import Indexes
 from lookalike.services.models import (
     Entry,
@@ -27,6 +28,7 @@ from lookalike.services.models import (
 from lookalike.services.ports import WorkQueue
 from lookalike.services.reindexing.claims import Claim, Claims
 from lookalike.services.reindexing.feeding import TOGETHER, Feeding
+from lookalike.services.reindexing.figures import Figures
 from lookalike.services.reindexing.fitting import Fitting
 from lookalike.services.reindexing.measuring import Measuring
 from lookalike.services.reindexing.switching import Switching
@@ -69,6 +71,7 @@ class Building(Relay[Index]):
         self._steps: dict[IndexTask, Callable[[Claim], float]] = {
             IndexTask.BUILD: self._build,
             IndexTask.MEASURE: self._measure,
+            IndexTask.SWITCH: self._switch,
             IndexTask.RETIRE: self._retire,
         }
 
@@ -80,7 +83,7 @@ class Building(Relay[Index]):
         if claim.row.centred and claim.row.mean is None:
             return self._fit(claim)
         fed = self._feeding.feed(claim)
-        if not fed.complete:
+        if not fed.complete or self._feeding.refill(claim, self._indexes.collection(claim.row)):
             self._mine.explain(claim, None)
             return WAIT_SECONDS
         return self._measure(claim)
@@ -89,6 +92,7 @@ class Building(Relay[Index]):
         self._mine.explain(claim, "The mean vector is being computed.")
         index = self._indexes.open(claim.row)
         mean = self._fitting.fit(index, claim.row.library, self._still(claim))
+        reach("build_fit")
         self._note(claim, mean=to_bytes(mean))
         return 0
 
@@ -106,24 +110,30 @@ class Building(Relay[Index]):
             claim.row.labels,
             self._still(claim),
         )
-        self._note(claim, task=None, message=None, figures=figures.as_dict(), measured_at=now())
-        self._built(claim)
+        reach("build_measure")
+        self._measured(claim, figures)
         return 0
 
-    def _built(self, claim: Claim) -> None:
-        if claim.row.state != IndexState.BUILDING:
-            return
-        self._note(claim, state=IndexState.READY, built_at=now())
-        log.info("index_built", index_id=str(claim.id))
-        if claim.row.switch:
-            self._switching.switch_by_itself(claim.id)
+    def _measured(self, claim: Claim, figures: Figures) -> None:
+        # In one write: an index that is built and has no task would stay as it is for good.
+        values: dict[str, Any] = {"figures": figures.as_dict(), "measured_at": now()}
+        following = None
+        if claim.row.state == IndexState.BUILDING:
+            values |= {"state": IndexState.READY, "built_at": now()}
+            following = IndexTask.SWITCH if claim.row.switch else None
+        self._note(claim, **values, task=following, message=None)
+        log.info("index_measured", index_id=str(claim.id))
+
+    def _switch(self, claim: Claim) -> float:
+        self._switching.switch_by_itself(claim.id)
+        self._note(claim, task=None)
+        return 0
 
     def _retire(self, claim: Claim) -> float:
         self._indexes.drop(claim.row)
+        reach("build_drop")
         while self._forget_some(claim):
             pass
-        # A worker that had a batch in hand may have made the collection again.
-        self._indexes.drop(claim.row)
         self._note(claim, task=None, message=None)
         return 0
 
@@ -136,12 +146,12 @@ class Building(Relay[Index]):
 
     def _note(self, claim: Claim, **values: Any) -> None:
         with self._db.write() as session:
-            row = self._mine.held(session, claim)
+            row = self._mine.wanted(session, claim)
             for name, value in values.items():
                 setattr(row, name, value)
 
     def _still(self, claim: Claim) -> Callable[[int, int], None]:
-        """Raises OvertakenError, once a second, when nobody wants the work any more."""
+        """Raises OvertakenError, looking once a second, when the work is not wanted any more."""
         looked = time.monotonic()
 
         def look(_done: int, _total: int) -> None:
@@ -149,15 +159,16 @@ class Building(Relay[Index]):
             if time.monotonic() - looked < LOOK_SECONDS:
                 return
             looked = time.monotonic()
-            if not self._wanted(claim):
-                raise OvertakenError("It was paused, or is not wanted any more.")
+            self._check(claim)
 
         return look
 
-    def _wanted(self, claim: Claim) -> bool:
+    def _check(self, claim: Claim) -> None:
         with self._db.read() as session:
             row = session.get(Index, claim.id)
-        return row is not None and row.ticket == claim.ticket and self._mine.is_working(row)
+        if row is None or row.ticket != claim.ticket:
+            raise OvertakenError("Another worker has taken this over.")
+        self._mine.check_wanted(row, claim)
 
 
 def _delete_entries(session: Session, index_id: UUID) -> int:

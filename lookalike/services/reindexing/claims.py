@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement
 from sqlalchemy.orm import Session
 
 from lookalike.services import claims
+from lookalike.services.claims import UnwantedError
 from lookalike.services.errors import NotFoundError
 from lookalike.services.models import Index, IndexState, IndexTask
 
@@ -36,6 +37,25 @@ class Claims(claims.Claims[Index]):
         if row.task == IndexTask.BUILD:
             row.state = IndexState.FAILED
         row.task, row.code, row.message = None, code, message
+
+    def wanted(self, session: Session, claim: Claim) -> Index:
+        """`held`, of work that is still wanted. Raises UnwantedError when it was paused or retired.
+
+        Whoever notes how it went asks this in the same write: what a person wants meanwhile counts.
+        """
+        row = self.held(session, claim)
+        self.check_wanted(row, claim)
+        return row
+
+    def check_wanted(self, row: Index, claim: Claim) -> None:
+        """Raises UnwantedError when what the row tells workers to do is not this any more."""
+        if row.paused or row.task != claim.row.task:
+            raise UnwantedError("It was paused, or is not wanted any more.")
+
+    def fail(self, claim: Claim, code: str, message: str) -> None:
+        """See Claims. What is not wanted any more has not failed."""
+        with self._db.write() as session:
+            self.end(self.wanted(session, claim), code, message)
 
     def required(self, session: Session, index_id: UUID) -> Index:
         """The row, which nobody else changes until this write ends. Raises NotFoundError."""

@@ -10,12 +10,15 @@ import structlog
 from sqlalchemy import ColumnElement, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
+from lookalike.services.consistency.reading import sliced
 from lookalike.services.db import Database
 from lookalike.services.errors import UnavailableError
+from lookalike.services.failpoints import reach
 from lookalike.services.models import Entry, Picture, State, now
-from lookalike.services.ports import IndexQueue
+from lookalike.services.ports import IndexQueue, VectorCollection
 from lookalike.services.records import Queue
 from lookalike.services.reindexing.claims import Claim, Claims
+from lookalike.services.reindexing.refilling import lost
 
 log = structlog.get_logger(__name__)
 
@@ -45,9 +48,22 @@ class Feeding:
         """Queue as much as there is room for. Raises OvertakenError."""
         while True:
             ids, fed = self._enter(claim)
+            reach("build_feed")
             self._put(ids)
             if not ids:
                 return fed
+
+    def refill(self, claim: Claim, collection: VectorCollection) -> bool:
+        """Queue again what the collection has lost, if anything; whether it had.
+
+        A sweep only sees to collections that are quite empty, and this one was worked on since.
+        Raises OvertakenError and UnavailableError.
+        """
+        ids = lost(self._db, claim.row, collection)
+        for part in sliced(ids):
+            self._start_over(claim, part)
+            self._put(part)
+        return bool(ids)
 
     def requeue(self, index_id: UUID) -> None:
         """Queue again what is pending, after a pause."""
@@ -59,9 +75,19 @@ class Feeding:
             ids = list(session.scalars(select(Entry.picture_id).where(*pending)))
         self._put(ids)
 
+    def _start_over(self, claim: Claim, ids: Sequence[UUID]) -> None:
+        pending = {"state": State.PENDING, "queue": Queue.BULK, "attempts": 0, "queued_at": now()}
+        with self._db.write() as session:
+            self._claims.wanted(session, claim)
+            session.execute(
+                update(Entry)
+                .where(Entry.index_id == claim.id, Entry.picture_id.in_(ids))
+                .values(**pending, leased_until=None)
+            )
+
     def _enter(self, claim: Claim) -> tuple[Sequence[UUID], Fed]:
         with self._db.write() as session:
-            row = self._claims.held(session, claim)
+            row = self._claims.wanted(session, claim)
             pending = _pending(session, row.id)
             room = min(self._most_pending - pending, TOGETHER)
             ids = _next(session, row.id, row.position, room)

@@ -223,14 +223,14 @@ def _measure(row: Index) -> None:
 
 
 def _retire(row: Index) -> None:
-    if row.state == IndexState.RETIRED:
+    if row.state == IndexState.RETIRED and not row.code:
         return
     if row.state == IndexState.LIVE:
         raise InvalidRequestError(
             "Searches use this index. Let another one go live first.", state=str(row.state)
         )
     row.state, row.task = IndexState.RETIRED, IndexTask.RETIRE
-    row.paused, row.switch, row.message = False, False, None
+    row.paused, row.switch, row.code, row.message = False, False, None, None
 
 
 def _impossible(row: Index, done: str) -> InvalidRequestError:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from lookalike.services.db import Database, lock
 from lookalike.services.errors import GateError, InvalidRequestError, UnavailableError
+from lookalike.services.failpoints import reach
 from lookalike.services.indexes import COMING_AND_GOING, Indexes, live_index
 from lookalike.services.models import Index, IndexState, now
 from lookalike.services.reindexing.claims import Claims
@@ -49,6 +50,7 @@ class Switching:
         _check_ready(row)
         self._pass_gates(row, override)
         self._switch(index_id)
+        reach("build_switch")
         self._name()
 
     def switch_by_itself(self, index_id: UUID) -> None:
