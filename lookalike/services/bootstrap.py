@@ -270,7 +270,7 @@ def assemble(settings: Settings, parts: Parts) -> Platform:
     """
     db, blobs, decoder, limits = parts.db, parts.blobs, parts.decoder, limits_of(settings)
     db.migrate()
-    indexes = Indexes(db, parts.store, parts.embedders)
+    indexes = Indexes(db, parts.store, parts.embedders, settings.storage)
     outbox = Outbox(db, indexes, blobs)
     sampling = Sampling(db, settings.recall_sample_seconds)
     libraries = Libraries(db)
@@ -322,6 +322,7 @@ def assemble(settings: Settings, parts: Parts) -> Platform:
             parts.embedders,
             feeding,
             switching,
+            settings.storage,
         ),
         building=building,
         libraries=libraries,

@@ -98,6 +98,7 @@ def test_examples_are_kept_as_the_one_vector_that_was_searched_for(world: World)
     [kept] = sample(world, {"like": ids[:2], "unlike": ids[2:3]})
     wanted = target([vectors[ids[0]], vectors[ids[1]]], [vectors[ids[2]]])
     np.testing.assert_allclose(np.frombuffer(kept.vector, "<f4"), wanted, atol=1e-6)
+    assert set(kept.without) == {str(one) for one in ids[:3]}
 
 
 @pytest.mark.parametrize("unusual", [{"exact": True}, {"offset": 2}])
@@ -198,10 +199,21 @@ def copied(kept: SampledQuery, asked_at: datetime) -> SampledQuery:
         index_id=kept.index_id,
         library=kept.library,
         vector=kept.vector,
+        without=kept.without,
         filter=kept.filter,
         shape=kept.shape,
         asked_at=asked_at,
     )
+
+
+def test_a_replayed_query_does_not_find_its_own_example(world: World, monkeypatch):
+    ids = world.scenes(3)
+    sample(world, {"like": ids[:1]})
+    asked: list[VectorQuery] = []
+    search = world.vectors.inner.search
+    monkeypatch.setattr(world.vectors.inner, "search", lambda q: asked.append(q) or search(q))
+    replay(world)
+    assert [query.without for query in asked] == [frozenset(ids[:1])] * 2
 
 
 def test_a_replayed_query_leaves_its_recall_and_nothing_else(world: World, monkeypatch):
@@ -235,7 +247,7 @@ def test_the_same_is_searched_for_exactly_and_as_usual(world: World, monkeypatch
 
 
 def test_where_there_are_fewer_than_ten_the_share_is_of_those(world: World, monkeypatch):
-    ids = world.scenes(4)
+    ids = world.scenes(5)
     sample(world, {"like": ids[:1]})
     forgetful(world, monkeypatch, 0.5)
     assert replay(world) == [0.5]

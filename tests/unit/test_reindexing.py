@@ -18,6 +18,7 @@ from lookalike.services.errors import (
 )
 from lookalike.services.labels import Changes
 from lookalike.services.models import Entry, Index, IndexState, IndexTask, State, now
+from lookalike.services.records import Storage
 from lookalike.services.reindexing.lifecycle import Plan, Standing
 from tests.platforms import OUTAGE, World, make_world, small
 
@@ -217,6 +218,9 @@ def test_what_cannot_be_built_is_refused_at_once(world: World):
         start(world, library="nowhere")
     with pytest.raises(InvalidRequestError, match="at least 100 pictures"):
         start(world, centred=True)
+    world.store.storages = lambda: (Storage.FLOAT32, Storage.INT8)
+    with pytest.raises(InvalidRequestError, match="float32, int8"):
+        start(world, storage=Storage.TURBO)
     assert [one.row.state for one in world.platform.reindexing.list()] == [IndexState.LIVE]
 
 

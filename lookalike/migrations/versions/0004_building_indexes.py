@@ -26,6 +26,7 @@ def upgrade() -> None:
         *_of_index("sampled_queries"),
         sa.Column("library", sa.String(length=100), nullable=False),
         sa.Column("vector", sa.LargeBinary(), nullable=False),
+        sa.Column("without", OBJECT, nullable=False),
         sa.Column("filter", OBJECT, nullable=False),
         sa.Column("shape", sa.String(length=20), nullable=False),
         sa.Column("asked_at", MOMENT, nullable=False),

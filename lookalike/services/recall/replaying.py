@@ -92,6 +92,7 @@ class Replaying:
             query.library,
             like=[np.frombuffer(query.vector, "<f4").astype(np.float32)],
             conditions=parse_filter(json.dumps(query.filter)).conditions(),
+            without=frozenset(map(UUID, query.without)),
             limit=NEAREST,
         )
         exact = collection.search(replace(asked, exact=True))

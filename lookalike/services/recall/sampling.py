@@ -86,6 +86,7 @@ def _sampled(index: OpenIndex, query: VectorQuery, asked: Filter) -> SampledQuer
         index_id=index.id,
         library=query.library,
         vector=vector.astype("<f4").tobytes(),
+        without=[str(one) for one in query.without],
         filter=asked.model_dump(mode="json", by_alias=True, exclude_none=True),
         shape=str(shape_of(query.conditions)),
     )

@@ -21,7 +21,6 @@ from lookalike.services.models import (
     Index,
     IndexState,
     IndexTask,
-    RecallSample,
     SampledQuery,
     now,
 )
@@ -140,8 +139,7 @@ class Building(Relay[Index]):
     def _forget_some(self, claim: Claim) -> int:
         with self._db.write() as session:
             self._mine.held(session, claim)
-            for table in (SampledQuery, RecallSample):
-                session.execute(delete(table).where(table.index_id == claim.id))
+            session.execute(delete(SampledQuery).where(SampledQuery.index_id == claim.id))
             return _delete_entries(session, claim.id)
 
     def _note(self, claim: Claim, **values: Any) -> None:

@@ -98,7 +98,7 @@ class Reindexing:
         being built.
         """
         definition = self._definition(plan)
-        storage = plan.storage or self._storage
+        storage = self._storage_for(plan)
         with self._db.write() as session:
             lock(session, COMING_AND_GOING)
             self._check(session, plan)
@@ -152,6 +152,16 @@ class Reindexing:
     def _definition(self, plan: Plan) -> ModelDefinition:
         definition = self._embedders.get(plan.model).definition
         return centred(definition) if plan.centred else definition
+
+    def _storage_for(self, plan: Plan) -> Storage:
+        storage, offered = plan.storage or self._storage, self._store.storages()
+        if storage not in offered:
+            raise InvalidRequestError(
+                f"The vector store here cannot keep vectors as {storage}. Choose one of "
+                f"{', '.join(offered)}.",
+                field="storage",
+            )
+        return storage
 
     def _check(self, session: Session, plan: Plan) -> None:
         if plan.library is not None:
