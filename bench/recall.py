@@ -115,7 +115,7 @@ def measure(vectors: Vectors, queries: int = QUERIES, seed: int = 0) -> list[Mea
     with tempfile.TemporaryDirectory() as folder, closing(EdgeStore(Path(folder))) as store:
         collection = store.open("recall", spec)
         fill(collection, vectors, seed)
-        return [_measure(collection, shape, vectors, chosen) for shape in SHAPES]
+        return [measured(collection, shape, vectors, chosen) for shape in SHAPES]
 
 
 def fill(collection: VectorCollection, vectors: Vectors, seed: int) -> None:
@@ -155,9 +155,10 @@ def _named(tags: dict[str, np.bool_]) -> tuple[str, ...]:
     return tuple(name for name, has in tags.items() if has)
 
 
-def _measure(
+def measured(
     collection: VectorCollection, shape: Shape, vectors: Vectors, chosen: Sequence[int]
 ) -> Measured:
+    """Recall and engine time of this shape; `chosen` are the rows to search with."""
     queries = [_query(shape, int(row), vectors) for row in chosen]
     for query in queries[:WARM_UP]:
         collection.search(query)
