@@ -15,9 +15,12 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+import qdrant_edge as edge
 from structlog.testing import capture_logs
 
 from lookalike.services.adapters.edge import builder, rebuild
+from lookalike.services.adapters.edge.folder import ShardFolder
+from lookalike.services.adapters.edge.schema import field_indexes
 from lookalike.services.adapters.edge.store import EdgeStore
 from lookalike.services.errors import BusyError, UnavailableError
 from lookalike.services.filters import AnyOf
@@ -229,6 +232,22 @@ def test_a_collection_of_other_vectors_is_refused(tmp_path):
     with closing(EdgeStore(tmp_path)) as store, pytest.raises(UnavailableError) as refused:
         store.open("pictures", WIDE)
     assert "expected vector size 64, but got 4" in refused.value.details["reason"]
+
+
+def test_a_field_that_filters_did_not_use_when_it_was_made_is_indexed(tmp_path, monkeypatch):
+    later = "words"
+    known = {field: made for field, made in field_indexes().items() if field != later}
+    with monkeypatch.context() as before, closing(EdgeStore(tmp_path)) as store:
+        before.setattr("lookalike.services.adapters.edge.shard.field_indexes", lambda: known)
+        store.open("one", SPEC).upsert([point(1, words=("sea",)), point(2)])
+    path, _ = ShardFolder(tmp_path / "one").current()
+    with closing(edge.EdgeShard.load(str(path), None)) as engine:
+        assert engine.info().payload_schema.keys() == known.keys()
+    with closing(EdgeStore(tmp_path)) as store:
+        condition = AnyOf((later,), ("sea",))
+        assert found(store.open("one", SPEC), conditions=[condition]) == [1]
+    with closing(edge.EdgeShard.load(str(path), None)) as engine:
+        assert engine.info().payload_schema.keys() == {*known, later}
 
 
 def test_damaged_files_are_an_outage_not_a_crash(tmp_path):

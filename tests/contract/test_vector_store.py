@@ -211,7 +211,9 @@ def test_a_scan_gives_every_point_once_with_the_payload_that_it_has(collection):
         point(number, added=1.7e9 + number / 1e6, attributes={**awkward, "x": float(x)})
         for number, x in enumerate(numbers)
     ]
-    points[7] = replace(points[7], payload=payload(tags=("a", "é"), taken=-1.5, library="other"))
+    points[7] = replace(
+        points[7], payload=payload(tags=("a", "é"), words=("é",), taken=-1.5, library="other")
+    )
     collection.upsert(points)
     collection.delete([UUID(int=3)])
     collection.set_payload({UUID(int=4): payload(tags=("new",))})
@@ -311,9 +313,26 @@ def test_a_library_never_shows_in_another(collection):
 # Filters, each test reading the same collection: points 1 to 4 differ in every field
 
 VARIETY = [
-    point(1, tags=("sea", "été"), width=100, height=10, bytes=1, taken=1.5, added=10.0),
+    point(
+        1,
+        tags=("sea", "été"),
+        words=("brown", "dog", "sea"),
+        width=100,
+        height=10,
+        bytes=1,
+        taken=1.5,
+        added=10.0,
+    ),
     point(2, tags=("sea", "日本 2"), format="png", width=200, height=20, bytes=2**40, added=20.0),
-    point(3, tags=("Sea",), format="webp", orientation=Orientation.SQUARE, width=300, height=300),
+    point(
+        3,
+        tags=("Sea",),
+        words=("dog", "日本", "日", "本"),
+        format="webp",
+        orientation=Orientation.SQUARE,
+        width=300,
+        height=300,
+    ),
     point(4, orientation=Orientation.PORTRAIT, width=400, height=500, taken=-100.25, added=30.0),
 ]
 
@@ -336,6 +355,13 @@ def variety(store: VectorStore) -> VectorCollection:
         ('{"tags": {"all": ["sea", "日本 2"]}}', [2]),
         ('{"tags": {"none": ["sea"]}}', [3, 4]),
         ('{"tags": {"any": ["sea", "Sea"], "all": ["sea"], "none": ["été"]}}', [2]),
+        ('{"text": "dog"}', [1, 3]),
+        ('{"text": "DOG, brown!"}', [1]),
+        ('{"text": "日本"}', [3]),
+        ('{"text": "brown cat"}', []),
+        ('{"text": "bro"}', []),
+        ('{"text": "?"}', [1, 2, 3, 4]),
+        ('{"text": "dog", "tags": {"any": ["Sea"]}}', [3]),
         ('{"format": ["png", "webp"]}', [2, 3]),
         ('{"orientation": "landscape"}', [1, 2]),
         ('{"orientation": "square"}', [3]),
@@ -443,10 +469,12 @@ VALUES: list[Scalar] = ["a", "1", "", 0, 1, 1.0, 2.5, -7, True, False]
 CORNERS = [vector(*row) for row in np.eye(4)]
 numbers = st.none() | st.integers(0, 4)
 scalars = st.sampled_from(VALUES)
-keys = st.sampled_from([("tags",), ("format",), ("width",), *(("attributes", n) for n in NAMES)])
+FIELDS = ["tags", "words", "format", "width"]
+keys = st.sampled_from([*((one,) for one in FIELDS), *(("attributes", n) for n in NAMES)])
 payloads = st.builds(
     payload,
     tags=st.lists(st.sampled_from(WORDS), unique=True).map(tuple),
+    words=st.lists(st.sampled_from(WORDS), unique=True).map(tuple),
     format=st.sampled_from(WORDS),
     orientation=st.sampled_from(Orientation),
     width=st.integers(0, 4),
@@ -467,6 +495,7 @@ words = st.lists(st.sampled_from(WORDS), max_size=2)
 filters = st.builds(
     Filter,
     tags=st.none() | st.fixed_dictionaries({"any": words, "all": words, "none": words}),
+    text=st.none() | words.map(" ".join),
     format=st.none() | st.lists(st.sampled_from(["a", "été"]), min_size=1, max_size=2),
     orientation=st.none() | st.sampled_from([str(one) for one in Orientation]),
     width=st.none() | ranges,

@@ -79,8 +79,8 @@ def _kibibytes(points: int, dimensions: int) -> int:
     return max(1, points * dimensions * 4 // 1024)
 
 
-def field_indexes() -> list[edge.UpdateOperation]:
-    """What creates the index of every payload field that filters use."""
+def field_indexes() -> dict[str, edge.UpdateOperation]:
+    """What creates the index of every payload field that filters use, by field."""
     keyword = edge.KeywordIndexParams(enable_hnsw=False)
     number = edge.FloatIndexParams(enable_hnsw=False)
     indexes: dict[str, Any] = {
@@ -92,7 +92,8 @@ def field_indexes() -> list[edge.UpdateOperation]:
         **dict.fromkeys(KEYWORD_FIELDS, keyword),
         **dict.fromkeys(NUMBER_FIELDS, number),
     }
-    return [edge.UpdateOperation.create_field_index(*index) for index in indexes.items()]
+    create = edge.UpdateOperation.create_field_index
+    return {field: create(field, kind) for field, kind in indexes.items()}
 
 
 def engine_point(point: Point) -> edge.Point:

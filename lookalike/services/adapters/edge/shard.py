@@ -36,20 +36,18 @@ class Shard:
     def create(cls, path: Path, spec: CollectionSpec) -> Shard:
         """Make a shard in the new folder `path`, its payload fields indexed."""
         path.mkdir(parents=True)
-        shard = cls(path, edge.EdgeShard.create(str(path), config(spec)))
-        for operation in field_indexes():
-            shard._engine.update(operation)
-        return shard
+        return cls(path, _indexed(edge.EdgeShard.create(str(path), config(spec))))
 
     @classmethod
     @translated("opening a collection")
     def load(cls, path: Path, spec: CollectionSpec | None = None) -> Shard:
         """Open the shard in `path`; what its write-ahead log holds is brought back.
 
-        Given `spec`, fails if its vectors are of another length or compared otherwise.
+        Given `spec`, fails if its vectors are of another length or compared otherwise. Fields
+        that filters have learnt to use since it was made are indexed.
         """
         wanted = None if spec is None else config(spec)
-        return cls(path, edge.EdgeShard.load(str(path), wanted))
+        return cls(path, _indexed(edge.EdgeShard.load(str(path), wanted)))
 
     @translated("storing vectors")
     def upsert(self, points: Sequence[edge.Point]) -> None:
@@ -147,6 +145,14 @@ class Shard:
 def as_uuid(point_id: edge.PointId) -> UUID:
     """A point's id as we gave it."""
     return UUID(str(point_id))
+
+
+def _indexed(engine: edge.EdgeShard) -> edge.EdgeShard:
+    known = engine.info().payload_schema
+    for field, operation in field_indexes().items():
+        if field not in known:
+            engine.update(operation)
+    return engine
 
 
 def _searched_bytes(segment: Path) -> int:
