@@ -10,6 +10,7 @@ from flask.json.provider import DefaultJSONProvider
 from lookalike import __version__
 from lookalike.services.bootstrap import Platform
 from lookalike.web import (
+    admin,
     check,
     errors,
     failures,
@@ -48,7 +49,7 @@ APIS = (
     failures.api,
     resources.api,
 )
-PAGES = (search.pages, pictures.pages, imports.pages, health.pages, metrics.pages)
+PAGES = (search.pages, pictures.pages, imports.pages, admin.pages, health.pages, metrics.pages)
 
 
 class ReadableJson(DefaultJSONProvider):

@@ -88,6 +88,15 @@ export function byId(id) {
 }
 
 /**
+ * Let an element say this. One that says it already is left alone, with what is selected in it.
+ * @param {HTMLElement} element
+ * @param {string} text
+ */
+export function say(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/**
  * Call `task` once things have been quiet for `wait` milliseconds.
  * @param {() => void} task
  * @param {number} wait

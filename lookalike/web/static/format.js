@@ -23,7 +23,7 @@ export function countOf(amount, one, many = `${one}s`) {
 
 /** @param {number} bytes @returns {string} in decimal units, such as 3.4 MB */
 export function bytes(bytes) {
-  const units = ["bytes", "kB", "MB", "GB"];
+  const units = ["bytes", "kB", "MB", "GB", "TB"];
   let power = 0;
   let value = bytes;
   for (; value >= 999.5 && power < units.length - 1; power += 1) value /= 1000;

@@ -53,6 +53,12 @@ export class Results {
     if (!this.length) this.#showNone(query);
   }
 
+  /** @param {string} text about what is shown */
+  tell(text) {
+    if (this.length) notice(byId("results-notice"), text);
+    this.title.focus();
+  }
+
   /** @param {Error} error */
   fail(error) {
     this.grid.replaceChildren();

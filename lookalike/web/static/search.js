@@ -18,10 +18,12 @@ import { TagSuggestions } from "./tagfield.js";
 const PAGE = 40;
 const MOST = 200;
 const WIDE = window.matchMedia("(min-width: 60rem)");
+const RETIRED = "The index that gave the first of these results is gone. These are the new one's.";
 const GONE = "This browser no longer remembers the picture you searched with. Choose it again.";
 
 let query = NOTHING;
 let file = null;
+let index = "";
 let asking = new AbortController();
 
 const tagList = h("datalist", { id: "known-tags" });
@@ -123,11 +125,23 @@ async function ask({ append = false, limit = PAGE } = {}) {
   const offset = append ? results.length : 0;
   try {
     if (file && tooLarge(file)) throw new Error(tooLarge(file));
-    const answer = await search(requestOf(asked, limit, offset), file, signal);
+    const from = append ? { index } : {};
+    const answer = await search({ ...requestOf(asked, limit, offset), ...from }, file, signal);
+    index = answer.index.id;
     show(answer, asked, { append, full: answer.results.length === limit });
   } catch (error) {
-    if (!signal.aborted) results.fail(error);
+    if (signal.aborted) return;
+    if (append && isRetired(error)) await beginAnew();
+    else results.fail(error);
   }
+}
+
+// Further results come from the index of the first ones, so that models never mix.
+const isRetired = ({ code, details }) => code === "not_found" && details.id === index;
+
+async function beginAnew() {
+  await ask();
+  results.tell(RETIRED);
 }
 
 function show(answer, asked, how) {

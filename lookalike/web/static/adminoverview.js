@@ -1,0 +1,94 @@
+// The figures of this moment: pictures, queues, workers and memory, disk.
+
+import { age } from "./adminwords.js";
+import { h, say } from "./dom.js";
+import { bytes, count } from "./format.js";
+
+const QUEUES = { interactive: "Single uploads", bulk: "Bulk work" };
+const PARTS = {
+  sql: "database",
+  blobs: "pictures",
+  vectors: "vectors",
+  staging: "uploads in hand",
+  cache: "converted models",
+};
+
+/** The row of figures on top of the page. */
+export class Overview {
+  /** @param {HTMLElement} place */
+  constructor(place) {
+    this.pictures = new Tile(place, "Searchable pictures");
+    this.queues = new Tile(place, "Batches waiting");
+    this.workers = new Tile(place, "Workers alive");
+    this.disk = new Tile(place, "Disk");
+    this.disk.tile.classList.add("tile-broad");
+    this.memory = "–";
+    this.alive = null;
+    this.meter = h("meter", { min: "0", max: "1", high: "0.9", optimum: "0", hidden: true });
+    this.meter.setAttribute("aria-label", "Share of the disk that is used");
+    this.disk.lines.before(this.meter);
+  }
+
+  /** @param {Record<string, any>} status what `GET /status` answers */
+  showStatus({ images, queue }) {
+    this.pictures.show(count(images.indexed), [
+      ["being indexed", count(images.pending)],
+      ["failed", count(images.failed), images.failed ? "/library?state=failed" : null],
+    ]);
+    this.queues.show(count(queue.waiting), (queue.queues ?? []).map(queueLine));
+    this.alive = queue.workers;
+    this.#showWorkers();
+  }
+
+  #showWorkers() {
+    const idle = this.alive === 0;
+    const lines = [["memory of the server", this.memory]];
+    if (idle) lines.unshift(["pictures wait until one starts", ""]);
+    this.workers.show(this.alive === null ? "–" : count(this.alive), lines);
+    this.workers.tile.dataset.wrong = idle ? "yes" : "no";
+  }
+
+  /** @param {Record<string, any>} found what `GET /resources` answers */
+  showResources({ stored, free, total, memory }) {
+    this.memory = memory === null ? "–" : bytes(memory);
+    this.#showWorkers();
+    const parts = Object.entries(stored ?? {}).filter(([, size]) => size !== null);
+    const sum = parts.reduce((all, [, size]) => all + size, 0);
+    const lines = parts.map(([name, size]) => [PARTS[name] ?? name, bytes(size)]);
+    if (free !== null) lines.push(["free", bytes(free)]);
+    this.disk.show(stored ? bytes(sum) : "–", lines);
+    this.meter.hidden = !total || free === null;
+    if (total) this.meter.value = 1 - free / total;
+  }
+}
+
+function queueLine({ name, waiting, oldest_seconds: oldest }) {
+  const since = oldest ? `, oldest picture ${age(oldest)}` : "";
+  return [QUEUES[name] ?? name, `${count(waiting)}${since}`];
+}
+
+/** A figure with what it is made of. */
+class Tile {
+  constructor(place, title) {
+    this.figure = h("p", { class: "tile-figure" }, "–");
+    this.lines = h("dl", { class: "tile-lines" });
+    const name = h("h2", { class: "tile-title" }, title);
+    this.tile = h("div", { class: "tile" }, name, this.figure, this.lines);
+    place.append(this.tile);
+    this.known = "";
+  }
+
+  // A link that has focus keeps it unless what it says changes.
+  show(figure, lines) {
+    say(this.figure, figure);
+    const known = JSON.stringify(lines);
+    if (known === this.known) return;
+    this.known = known;
+    this.lines.replaceChildren(...lines.map(line));
+  }
+}
+
+function line([name, value, href]) {
+  const shown = href ? h("a", { href }, value) : value;
+  return h("div", {}, h("dt", {}, name), h("dd", {}, shown));
+}
