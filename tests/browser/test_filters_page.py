@@ -55,6 +55,21 @@ def test_tags_any_all_and_none(page: Page) -> None:
     assert asked(page) == {"tags": tags}
 
 
+def test_words_of_titles_and_of_attributes(page: Page, open_page: Open) -> None:
+    box = page.get_by_label("Words in title or captions")
+    box.fill("  scene SOUTH ")
+    box.press("Enter")
+    expect_scenes(page, {n for n in NUMBERS if n >= 24} | {3})
+    assert asked(page) == {"text": "scene SOUTH"}
+    again = open_page(page.url)
+    expect_scenes(again, {n for n in NUMBERS if n >= 24} | {3})
+    expect(again.get_by_label("Words in title or captions")).to_have_value("scene SOUTH")
+    again.get_by_role("button", name="words: scene SOUTH").click()
+    expect(again.locator("#results .card")).to_have_count(40)
+    expect(again.get_by_label("Words in title or captions")).to_have_value("")
+    assert "filter" not in again.url
+
+
 def test_shape_and_format(page: Page) -> None:
     page.get_by_label("Tall").check()
     page.get_by_label("PNG").check()

@@ -64,6 +64,7 @@ export class FilterForm {
     const { elements } = this.form;
     this.#choose(library || DEFAULT_LIBRARY);
     this.tags.forEach(({ key, field }) => field.set(filter.tags?.[key] ?? []));
+    elements.text.value = filter.text ?? "";
     elements.orientation.value = filter.orientation ?? "";
     const formats = filter.format ?? [];
     elements.format.forEach((tick) => (tick.checked = formats.includes(tick.value)));
@@ -82,6 +83,7 @@ export class FilterForm {
     const library = shortName(elements.library.value);
     const filter = pruned({
       tags: Object.fromEntries(this.tags.map(({ key, field }) => [key, field.values])),
+      text: elements.text.value.trim(),
       orientation: elements.orientation.value,
       format: [...elements.format].filter((tick) => tick.checked).map((tick) => tick.value),
       ...this.#numbers(),

@@ -32,6 +32,7 @@ export function pruned(filter) {
 export function partsOf(filter) {
   const leaves = [
     ...tagParts(filter.tags ?? {}),
+    ...textPart(filter.text),
     ...listPart(filter.format),
     ...shapePart(filter.orientation),
     ...rangeParts(["width"], filter.width, BOUNDS, pixels),
@@ -61,6 +62,10 @@ function tagParts(tags) {
   return Object.entries(TAG_WORDS).flatMap(([key, words]) =>
     (tags[key] ?? []).map((value) => ({ label: `${words}: ${value}`, path: ["tags", key], value })),
   );
+}
+
+function textPart(text) {
+  return text ? [{ label: `words: ${text}`, path: ["text"] }] : [];
 }
 
 function listPart(formats) {
