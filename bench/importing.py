@@ -14,10 +14,11 @@ from lookalike.cli.client import Client
 from lookalike.cli.embedded import embedded
 from lookalike.cli.transfer import Transfer
 from lookalike.services.adapters.embedding.efficientnet import MODELS
-from lookalike.services.bootstrap import embedders_of, limits_of
+from lookalike.services.bootstrap import embedders_of
 from lookalike.services.imaging.decoding import decode
 from lookalike.services.imaging.preparing import prepare
 from lookalike.services.pipeline import batches
+from lookalike.services.platform import limits_of
 from lookalike.services.ports import Embedder
 from lookalike.services.records import Pixels
 from lookalike.services.settings import Settings

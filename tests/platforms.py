@@ -14,7 +14,7 @@ from uuid import UUID
 from lookalike.services.adapters.decoding.inline import InlineDecoder
 from lookalike.services.adapters.folder_blobs import FolderBlobs
 from lookalike.services.blobs import original_key
-from lookalike.services.bootstrap import Parts, Platform, assemble, limits_of
+from lookalike.services.bootstrap import opener_of
 from lookalike.services.db import Database
 from lookalike.services.errors import UnavailableError
 from lookalike.services.filters import parse_filter
@@ -23,6 +23,7 @@ from lookalike.services.intake import Accepted, Rejected, Upload
 from lookalike.services.labels import Labels
 from lookalike.services.models import State
 from lookalike.services.pictures import Shown
+from lookalike.services.platform import Parts, Platform, assemble, limits_of
 from lookalike.services.ports import VectorQuery
 from lookalike.services.records import CollectionSpec, Queue
 from lookalike.services.search import Answer, SearchRequest
@@ -242,7 +243,9 @@ def make_world(folder: Path, **settings: Any) -> World:
     embedder.inner.forward_batch = chosen.forward_batch or FakeEmbedder.forward_batch
     embedders = FakeEmbedders(embedder, FakeEmbedder("coarse", cells=2))
     decoder = InlineDecoder(limits_of(chosen))
-    platform = assemble(chosen, Parts(db, blobs, store, queue, embedders, decoder))
+    platform = assemble(
+        chosen, Parts(db, blobs, store, queue, embedders, decoder, opener_of(chosen))
+    )
     return World(platform, folder, db, queue, blobs, store, embedder)
 
 

@@ -10,9 +10,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from lookalike.cli.embedded import embedded, server_platform
 from lookalike.services.archive.form import Show
-from lookalike.services.bootstrap import Platform
 from lookalike.services.errors import BusyError
 from lookalike.services.ownership import owner_of
+from lookalike.services.platform import Platform
 from lookalike.services.settings import Settings
 
 

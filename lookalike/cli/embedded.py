@@ -14,8 +14,9 @@ import click
 import structlog
 from flask import Flask
 
-from lookalike.services.bootstrap import Platform, bootstrap
+from lookalike.services.bootstrap import bootstrap
 from lookalike.services.ownership import Ownership
+from lookalike.services.platform import Platform
 from lookalike.services.settings import Settings
 from lookalike.web.app import create_app as create_web
 from lookalike.workers.factory import create_app as create_worker

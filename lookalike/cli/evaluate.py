@@ -13,8 +13,9 @@ from lookalike.cli.evaluation_page import evaluation_page
 from lookalike.cli.options import data_option, json_option
 from lookalike.cli.output import print_json, print_table
 from lookalike.services import centring
-from lookalike.services.bootstrap import embedders_of, limits_of, scratch_vectors
+from lookalike.services.bootstrap import embedders_of, scratch_vectors
 from lookalike.services.evaluation import evaluate as measure
+from lookalike.services.platform import limits_of
 from lookalike.services.reports import Report
 from lookalike.services.settings import Settings, read_settings
 

@@ -10,9 +10,9 @@ import click
 from lookalike.cli.archives import opened, progress
 from lookalike.cli.options import data_option
 from lookalike.services.archive.form import Show
-from lookalike.services.bootstrap import Platform
 from lookalike.services.logs import configure_logs
 from lookalike.services.models import State
+from lookalike.services.platform import Platform
 from lookalike.services.settings import read_settings
 
 POLL_SECONDS = 0.25

@@ -8,7 +8,7 @@ from flask import Blueprint, Flask, jsonify
 from flask.json.provider import DefaultJSONProvider
 
 from lookalike import __version__
-from lookalike.services.bootstrap import Platform
+from lookalike.services.platform import Platform
 from lookalike.web import (
     admin,
     check,

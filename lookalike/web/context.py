@@ -6,7 +6,7 @@ from typing import cast
 
 from flask import current_app
 
-from lookalike.services.bootstrap import Platform
+from lookalike.services.platform import Platform
 
 EXTENSION = "lookalike"
 

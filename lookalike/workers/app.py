@@ -14,10 +14,11 @@ from typing import Any
 import structlog
 from celery.signals import setup_logging, worker_init, worker_shutdown
 
-from lookalike.services.bootstrap import Platform, bootstrap_patiently
+from lookalike.services.bootstrap import bootstrap_patiently
 from lookalike.services.errors import ConfigurationError, LookalikeError, UnavailableError
 from lookalike.services.logs import configure_logs
 from lookalike.services.metrics import serve_metrics
+from lookalike.services.platform import Platform
 from lookalike.services.settings import read_settings
 from lookalike.workers.factory import create_app
 

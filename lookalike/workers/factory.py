@@ -9,8 +9,8 @@ from kombu.entity import Exchange
 from kombu.entity import Queue as Declared
 from kombu.utils.scheduling import priority_cycle
 
-from lookalike.services.bootstrap import Platform
 from lookalike.services.broker import SWEEP_QUEUE, SWEEP_TASK, transport_options
+from lookalike.services.platform import Platform
 from lookalike.services.records import Queue
 from lookalike.services.settings import Settings
 from lookalike.workers.tasks import register

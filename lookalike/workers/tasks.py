@@ -8,9 +8,9 @@ from uuid import UUID
 from celery import Celery, Task
 from structlog.contextvars import bound_contextvars
 
-from lookalike.services.bootstrap import Platform
 from lookalike.services.broker import BUILD_TASK, IMPORT_TASK, INDEX_TASK, SWEEP_TASK
 from lookalike.services.errors import UnavailableError
+from lookalike.services.platform import Platform
 
 MAX_RETRIES = 5
 """With back-off this bridges half a minute. After longer outages a sweep queues what is left."""

@@ -12,10 +12,11 @@ from uuid import UUID
 from lookalike.services.adapters.decoding.inline import InlineDecoder
 from lookalike.services.adapters.edge.store import EdgeStore
 from lookalike.services.adapters.folder_blobs import FolderBlobs
-from lookalike.services.bootstrap import Parts, Platform, assemble, limits_of
+from lookalike.services.bootstrap import opener_of
 from lookalike.services.db import Database
 from lookalike.services.intake import Upload
 from lookalike.services.labels import Labels
+from lookalike.services.platform import Parts, Platform, assemble, limits_of
 from lookalike.services.ports import BlobStore, VectorCollection
 from lookalike.services.search import SearchRequest
 from lookalike.services.settings import Settings
@@ -87,6 +88,7 @@ def edge_platform(folder: Path, **settings: Any) -> Iterator[EdgePlatform]:
         queue=HandQueue(),
         embedders=FakeEmbedders(),
         decoder=InlineDecoder(limits_of(chosen)),
+        opener=opener_of(chosen),
     )
     platform = assemble(chosen, parts)
     try:
