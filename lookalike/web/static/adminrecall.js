@@ -9,6 +9,9 @@ const HOUR = 3_600_000;
 const searches = (number) => countOf(number, "search", "searches");
 const NAMES = Object.keys(SHAPES);
 
+// How many hours a point stands for: few searches make the hours of a week jump up and down.
+const LONG = { 24: 1, 168: 6 };
+
 /** The chart, its legend and the same as a table. */
 export class RecallMeter {
   /** @param {() => void} onRange another stretch of time is wanted */
@@ -31,15 +34,17 @@ export class RecallMeter {
   }
 
   /** @param {import("./adminapi.js").Recall} found */
-  show({ shapes, sampled }) {
-    const none = shapes.length === 0;
+  show({ shapes: hourly, sampled }) {
+    const none = hourly.length === 0;
+    const long = LONG[this.hours] * HOUR;
+    const shapes = hourly.map((one) => ({ ...one, points: together(one.points, long) }));
     byId("recall-none").hidden = !none;
     for (const id of ["legend", "chart", "recall-table"]) byId(id).hidden = none;
     if (none) return say(byId("recall-how"), this.#how(sampled));
     this.#showLegend(shapes);
     const until = Date.now();
     const series = shapes.map(seriesOf);
-    this.chart.show(series, until - this.hours * HOUR, until, describe(shapes));
+    this.chart.show(series, { from: until - this.hours * HOUR, until, long }, describe(shapes));
     showTable(shapes);
   }
 
@@ -62,9 +67,20 @@ export class RecallMeter {
   }
 }
 
+// The mean of all searches of each stretch of time, in order.
+function together(points, long) {
+  const found = new Map();
+  for (const { at, recall: share, queries } of points) {
+    const start = Math.floor(Date.parse(at) / long) * long;
+    const one = found.get(start) ?? { at: start, sum: 0, queries: 0 };
+    found.set(start, { at: start, sum: one.sum + share * queries, queries: one.queries + queries });
+  }
+  return [...found.values()].map(({ at, sum, queries }) => ({ at, recall: sum / queries, queries }));
+}
+
 function seriesOf({ shape, points }) {
   const at = points.map((point) => ({
-    x: Date.parse(point.at),
+    x: point.at,
     y: point.recall,
     title: `${SHAPES[shape]}, ${moment(point.at)}: ${recall(point.recall)}, ${searches(point.queries)}`,
   }));
@@ -91,9 +107,9 @@ function describe(shapes) {
 function showTable(shapes) {
   const table = byId("recall-table");
   const times = new Set(shapes.flatMap(({ points }) => points.map(({ at }) => at)));
-  const titles = ["Hour from", ...shapes.map(({ shape }) => SHAPES[shape])];
+  const titles = ["From", ...shapes.map(({ shape }) => SHAPES[shape])];
   const head = titles.map((title) => h("th", { scope: "col" }, title));
-  const rows = [...times].sort().reverse().map((at) => tableRow(at, shapes));
+  const rows = [...times].sort((one, other) => other - one).map((at) => tableRow(at, shapes));
   table.querySelector("thead tr").replaceChildren(...head);
   table.querySelector("tbody").replaceChildren(...rows);
 }

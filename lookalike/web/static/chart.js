@@ -5,7 +5,7 @@ const HEIGHT = 260;
 const EDGE = { left: 44, right: 14, top: 12, bottom: 28 };
 const HOUR = 3_600_000;
 const LABEL_ROOM = 64;
-const BREAK = 3 * HOUR;
+const BREAK = 3;
 const DOT_ROOM = 14;
 const STEPS = [0.01, 0.02, 0.05, 0.1, 0.2];
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
@@ -27,22 +27,22 @@ export class Chart {
 
   /**
    * @param {Series[]} series
-   * @param {number} from milliseconds since 1970
-   * @param {number} until
+   * @param {{from: number, until: number, long: number}} time in milliseconds since 1970; `long` is
+   *   how much a point stands for
    * @param {string} description read aloud in place of the picture
    */
-  show(series, from, until, description) {
-    this.shown = { series, from, until, description };
+  show(series, time, description) {
+    this.shown = { series, time, description };
     this.#draw();
   }
 
   #draw() {
     const width = this.place.clientWidth;
     if (!this.shown || !width) return;
-    const { series, from, until, description } = this.shown;
-    const scale = scaleOf(series, from, until, width);
+    const { series, time, description } = this.shown;
+    const scale = scaleOf(series, time, width);
     const picture = svg("svg", { width, height: HEIGHT, role: "img", "aria-label": description });
-    picture.append(...this.#levels(scale, width), ...times(scale, from, until, width));
+    picture.append(...this.#levels(scale, width), ...times(scale, time, width));
     for (const one of series) picture.append(drawn(one, scale));
     this.place.replaceChildren(picture);
   }
@@ -57,13 +57,14 @@ export class Chart {
 }
 
 // The floor is as low as the lowest point wants, and never so high that noise looks like a cliff.
-function scaleOf(series, from, until, width) {
+function scaleOf(series, { from, until, long }, width) {
   const lowest = Math.min(0.9, ...series.flatMap(({ points }) => points.map(({ y }) => y)));
   const floor = Math.max(0, Math.floor(lowest * 20) / 20);
   const inner = width - EDGE.left - EDGE.right;
   const tall = HEIGHT - EDGE.top - EDGE.bottom;
   return {
     floor,
+    gap: BREAK * long,
     x: (at) => EDGE.left + (inner * (Math.max(at, from) - from)) / (until - from),
     y: (share) => EDGE.top + (tall * (1 - share)) / (1 - floor),
   };
@@ -86,7 +87,7 @@ function across(y, width, name) {
   return svg("line", { x1: EDGE.left, x2: width - EDGE.right, y1: y, y2: y, class: name });
 }
 
-function times(scale, from, until, width) {
+function times(scale, { from, until }, width) {
   const all = until - from > 48 * HOUR ? starts(from, until, 24) : starts(from, until, 1);
   const room = Math.max(2, Math.floor((width - EDGE.left - EDGE.right) / LABEL_ROOM));
   const every = [1, 2, 3, 4, 6, 8, 12].find((step) => all.length / step <= room) ?? 24;
@@ -118,26 +119,26 @@ function timeLabel(at, format, scale, width) {
 function drawn({ number, points }, scale) {
   const group = svg("g", { class: `series-${number}` });
   const placed = points.map(({ x, y, title }) => ({ at: x, x: scale.x(x), y: scale.y(y), title }));
-  group.append(svg("path", { d: pathOf(placed), class: "chart-line" }));
+  group.append(svg("path", { d: pathOf(placed, scale.gap), class: "chart-line" }));
   const broad = placed.length > 1 ? placed.at(-1).x - placed[0].x : 0;
   const crowded = placed.length > 12 && broad / placed.length < DOT_ROOM;
-  const marked = crowded ? placed.filter((point, i) => isAlone(placed, i)) : placed;
+  const marked = crowded ? placed.filter((point, i) => isAlone(placed, i, scale.gap)) : placed;
   group.append(...marked.map((point) => dot(point, number)));
   return group;
 }
 
-// Where nothing was measured for hours there is no line: nobody knows what was between.
-function pathOf(placed) {
+// Where nothing was measured for long there is no line: nobody knows what was between.
+function pathOf(placed, gap) {
   return placed
     .map(({ at, x, y }, i) => {
-      const joined = i > 0 && at - placed[i - 1].at <= BREAK;
+      const joined = i > 0 && at - placed[i - 1].at <= gap;
       return `${joined ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`;
     })
     .join("");
 }
 
-function isAlone(placed, i) {
-  const near = (other) => other && Math.abs(other.at - placed[i].at) <= BREAK;
+function isAlone(placed, i, gap) {
+  const near = (other) => other && Math.abs(other.at - placed[i].at) <= gap;
   return !near(placed[i - 1]) && !near(placed[i + 1]);
 }
 

@@ -31,8 +31,8 @@ export function bytes(bytes) {
   return `${value.toFixed(digits)} ${units[power]}`;
 }
 
-/** @param {string} iso @returns {string} an instant, in the reader's time zone */
-export const moment = (iso) => day.format(new Date(iso));
+/** @param {string|number} at ISO 8601, or milliseconds since 1970 @returns {string} where the reader is */
+export const moment = (at) => day.format(new Date(at));
 
 /** @param {string} iso @returns {string} a camera's time, which names no zone and is kept as UTC */
 export const cameraTime = (iso) => cameraDay.format(new Date(iso));
