@@ -10,11 +10,11 @@ from typing import Any
 import click
 
 from lookalike.cli.client import Client
-from lookalike.cli.connection import connect, running_url
+from lookalike.cli.connection import connect, is_alone
 from lookalike.cli.options import data_option, json_option, url_option
 from lookalike.cli.output import print_json, print_table
 from lookalike.services.errors import UnavailableError
-from lookalike.services.settings import Settings, read_settings
+from lookalike.services.settings import read_settings
 
 SHOWN_IDS = 3
 POLL_SECONDS = 0.25
@@ -41,13 +41,13 @@ def check(repair: bool, deep: bool, data: Path | None, url: str | None, as_json:
     differences remain.
     """
     settings = read_settings(data_dir=data)
-    alone = _is_alone(settings, url)
+    alone = is_alone(settings, url)
     asked = {"repair": repair, "deep": deep} | ({"patience": 0} if alone else {})
     worker = repair and (settings.data_dir / "lookalike.db").exists()
     with connect(settings, url, "lookalike check", worker=worker) as client:
         report = client.check(asked)
         if repair and alone and report["differences"]:
-            _wait_until_indexed(client)
+            wait_until_indexed(client)
     if as_json:
         print_json(report)
     else:
@@ -55,12 +55,7 @@ def check(repair: bool, deep: bool, data: Path | None, url: str | None, as_json:
     sys.exit(1 if report["remaining"] else 0)
 
 
-def _is_alone(settings: Settings, url: str | None) -> bool:
-    """Whether this process is going to be the only one on the platform."""
-    return settings.is_embedded and url is None and running_url(settings) is None
-
-
-def _wait_until_indexed(client: Client) -> None:
+def wait_until_indexed(client: Client) -> None:
     """Stay until the worker of this very process has indexed what was queued again."""
     pending, since = -1, time.monotonic()
     while left := client.status()["images"]["pending"]:

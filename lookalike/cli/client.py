@@ -87,6 +87,43 @@ class Client:
         path = f"/imports/{quote(import_id, safe='')}/{action}"
         return self._call("POST", path, json=body)
 
+    def indexes(self) -> list[dict[str, Any]]:
+        """Every index that there is or was, newest first."""
+        found: list[dict[str, Any]] = self._call("GET", "/indexes")["indexes"]
+        return found
+
+    def get_index(self, index_id: str) -> dict[str, Any]:
+        """One index."""
+        found: dict[str, Any] = self._call("GET", f"/indexes/{quote(index_id, safe='')}")
+        return found
+
+    def start_index(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        """Begin to build an index; see `POST /indexes`."""
+        begun: dict[str, Any] = self._call("POST", "/indexes", json=wanted)
+        return begun
+
+    def steer_index(
+        self, index_id: str, action: str, body: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Activate, pause, resume, measure or retire an index."""
+        path = f"/indexes/{quote(index_id, safe='')}"
+        if action == "retire":
+            return dict(self._call("DELETE", path))
+        return dict(self._call("POST", f"{path}/{action}", json=body))
+
+    def failures(self, code: str | None, limit: int) -> Any:
+        """Pictures that could not be indexed, by code and one by one; see `GET /failures`."""
+        params = {"limit": limit} | ({"code": code} if code else {})
+        return self._call("GET", "/failures", params=params)
+
+    def retry_failures(self, code: str | None) -> int:
+        """Have failed pictures tried again; how many."""
+        return int(self._call("POST", "/failures/retry", json={"code": code})["pictures"])
+
+    def resources(self) -> Any:
+        """See `GET /resources`."""
+        return self._call("GET", "/resources")
+
     def create_library(self, name: str) -> Any:
         """Make a library, or find it made."""
         return self._call("POST", "/libraries", json={"name": name})

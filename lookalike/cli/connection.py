@@ -60,5 +60,14 @@ def running_url(settings: Settings) -> str | None:
     return owner.url if owner else None
 
 
+def is_alone(settings: Settings, url: str | None) -> bool:
+    """Whether a command is going to be the only process on a platform that has data.
+
+    Nobody but a worker in it would then carry out what it asks for.
+    """
+    there = _has_data(settings)
+    return there and settings.is_embedded and url is None and running_url(settings) is None
+
+
 def _has_data(settings: Settings) -> bool:
     return (settings.data_dir / "lookalike.db").exists()

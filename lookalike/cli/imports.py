@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from lookalike.cli.client import Client
-from lookalike.cli.connection import connect, running_url
+from lookalike.cli.connection import connect, is_alone
 from lookalike.cli.options import data_option, json_option, url_option
 from lookalike.cli.output import print_json, print_table
-from lookalike.services.settings import Settings, read_settings
+from lookalike.services.settings import read_settings
 
 ENDED = frozenset({"done", "failed", "cancelled", "paused", "undone"})
 """States in which nothing goes on by itself."""
@@ -98,7 +98,7 @@ def _step(name: str) -> click.Command:
     @json_option
     def step(import_id: str, data: Path | None, url: str | None, as_json: bool) -> None:
         settings = read_settings(data_dir=data)
-        alone = _is_alone(settings, url)
+        alone = is_alone(settings, url)
         with connect(settings, url, f"lookalike imports {name}", worker=alone) as client:
             one = client.steer_import(import_id, name, {} if name == "retry" else None)
             if alone:  # nobody else would carry it out
@@ -110,12 +110,6 @@ def _step(name: str) -> click.Command:
 
 for _name in STEPS:
     imports.add_command(_step(_name))
-
-
-def _is_alone(settings: Settings, url: str | None) -> bool:
-    """Whether this process is going to be the only one on the platform."""
-    there = (settings.data_dir / "lookalike.db").exists()
-    return there and settings.is_embedded and url is None and running_url(settings) is None
 
 
 def watch(client: Client, import_id: str, *, visible: bool) -> dict[str, Any]:

@@ -11,11 +11,14 @@ from lookalike.cli.backup import backup
 from lookalike.cli.check import check
 from lookalike.cli.demo import demo
 from lookalike.cli.evaluate import evaluate
+from lookalike.cli.failures import failures
 from lookalike.cli.importing import import_pictures
 from lookalike.cli.imports import imports
+from lookalike.cli.indexes import indexes
 from lookalike.cli.migrate import migrate
 from lookalike.cli.models import models
 from lookalike.cli.recall import recall
+from lookalike.cli.reindex import reindex
 from lookalike.cli.restore import restore
 from lookalike.cli.search import search
 from lookalike.cli.status import status
@@ -51,6 +54,9 @@ for command in (
     recall,
     models,
     evaluate,
+    reindex,
+    indexes,
+    failures,
     migrate,
     check,
     backup,
