@@ -99,6 +99,28 @@ def test_the_live_index_is_not_touched_by_a_build(world: World):
     assert (live(world), found(world, ids[0])) == (before, order)
 
 
+def test_the_way_back_needs_no_measurement(world: World):
+    ids = world.scenes(5)
+    before, index_id = live(world), built(world)
+    world.platform.reindexing.activate(index_id)
+    late = world.indexed(small(77))
+    world.platform.reindexing.activate(before)
+    assert live(world) == before
+    assert sorted(found(world, ids[0])) == sorted([*ids[1:], *late])
+
+
+def test_the_way_back_is_closed_while_the_index_before_lacks_pictures(world: World):
+    ids = world.scenes(5)
+    before, index_id = live(world), built(world)
+    world.platform.reindexing.activate(index_id)
+    world.store.watched[show(world, before).row.collection].delete(ids[:1])
+    shorten(world)
+    with pytest.raises(GateError, match="1 too few"):
+        world.platform.reindexing.activate(before)
+    world.platform.reindexing.activate(before, ["counts"])
+    assert live(world) == before
+
+
 def test_a_way_back_leads_to_the_index_before(world: World):
     world.scenes(5)
     before, index_id = live(world), built(world)

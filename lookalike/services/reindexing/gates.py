@@ -45,11 +45,15 @@ class Gate:
 def gates(figures: Figures) -> list[Gate]:
     """Every gate, in the order in which people are shown them."""
     return [
-        _points(figures.counts),
-        _missing(figures.counts),
+        *count_gates(figures.counts),
         *(_recall(shape, figures.searches.get(shape)) for shape in Shape),
         *(_quality(label, quality) for label, quality in figures.quality.items()),
     ]
+
+
+def count_gates(counts: Counts) -> list[Gate]:
+    """The gates that need no measurement: whether every picture is in the index."""
+    return [_points(counts), _missing(counts)]
 
 
 def failed(found: Sequence[Gate], override: Collection[str] = ()) -> list[Gate]:

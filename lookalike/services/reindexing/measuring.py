@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from uuid import UUID
 
 from lookalike.services.db import Database
@@ -64,14 +63,11 @@ class Measuring:
         """The counts of this moment. Raises UnavailableError."""
         return count(self._db, index, live)
 
-    def counted(self, figures: Figures, index_id: UUID) -> Figures:
-        """The figures with the counts of this moment, for right before a switch.
-
-        Raises UnavailableError.
-        """
+    def counts_now(self, index_id: UUID) -> Counts:
+        """The counts beside the live index, for right before a switch. Raises UnavailableError."""
         with self._db.read() as session:
             row = session.get_one(Index, index_id)
-        return replace(figures, counts=self.count(self._indexes.open(row), self._indexes.live()))
+        return self.count(self._indexes.open(row), self._indexes.live())
 
 
 def _searches(

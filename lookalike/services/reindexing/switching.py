@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 import structlog
@@ -15,7 +16,7 @@ from lookalike.services.failpoints import reach
 from lookalike.services.indexes import COMING_AND_GOING, Indexes, live_index
 from lookalike.services.models import Index, IndexState, now
 from lookalike.services.reindexing.claims import Claims
-from lookalike.services.reindexing.gates import Gate, failed, gates
+from lookalike.services.reindexing.gates import Gate, count_gates, failed, gates
 from lookalike.services.reindexing.measuring import Figures, Measuring
 
 log = structlog.get_logger(__name__)
@@ -67,7 +68,7 @@ class Switching:
         return gates(Figures.from_dict(row.figures)) if row.figures else []
 
     def _pass_gates(self, row: Index, override: Sequence[str]) -> None:
-        if not row.figures:
+        if not row.figures and row.live_at is None:
             raise InvalidRequestError("This index was never measured. Measure it first.")
         deadline = time.monotonic() + self.patience
         while blocking := failed(self._gates_now(row), override):
@@ -77,9 +78,14 @@ class Switching:
             time.sleep(POLL_SECONDS)
 
     def _gates_now(self, row: Index) -> list[Gate]:
-        """What was measured, with the counts of this moment."""
-        counted = self._measuring.counted(Figures.from_dict(row.figures or {}), row.id)
-        return gates(counted)
+        """What was measured, with the counts of this moment.
+
+        The counts alone for one that was live but never measured: the way back is not to wait.
+        """
+        counts = self._measuring.counts_now(row.id)
+        if not row.figures:
+            return count_gates(counts)
+        return gates(replace(Figures.from_dict(row.figures), counts=counts))
 
     def _switch(self, index_id: UUID) -> None:
         with self._db.write() as session:
