@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections import deque
+from collections.abc import Callable, Collection
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from lookalike.services.errors import PictureError
 from lookalike.services.importing.reading import Reader
@@ -17,6 +20,9 @@ BATCH_ITEMS = 64
 BATCH_BYTES = 32 * 1024 * 1024
 BATCH_SECONDS = 1.0
 """A batch ends at any of these, so that a slow source shows progress and a fast one little disk."""
+
+AT_ONCE = 8
+"""Items that are read over a network at a time: one that is slow holds up no more than a batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +50,24 @@ class Batch:
 
 
 def take(reader: Reader, staging: Staging, stack: ExitStack) -> Batch:
-    """The next items; closing `stack` removes their files. Raises SourceError, UnavailableError."""
+    """The next items; closing `stack` removes their files. Raises SourceError, UnavailableError.
+
+    What comes over a network is read several at a time, and comes in the order of the source all
+    the same.
+    """
     items: list[Taken] = []
-    size, until = 0, time.monotonic() + BATCH_SECONDS
-    while len(items) < BATCH_ITEMS and size < BATCH_BYTES and time.monotonic() < until:
-        item = reader.next()
-        if item is None:
-            return Batch(items, ended=True)
-        items.append(_stage(item, staging, stack))
-        size += items[-1].staged.size if items[-1].staged else 0
-    return Batch(items, ended=False)
+    begun: deque[Callable[[], Taken]] = deque()
+    size, over, until = 0, False, time.monotonic() + BATCH_SECONDS
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="fetching") as pool:
+        while len(items) + len(begun) < BATCH_ITEMS and size < BATCH_BYTES and not over:
+            item = reader.next()
+            if item is not None:
+                begun.append(_begin(item, staging, stack, pool))
+            over = item is None or time.monotonic() > until
+            while begun and (over or len(begun) >= AT_ONCE or not _is_apart(item)):
+                items.append(begun.popleft()())
+                size += items[-1].staged.size if items[-1].staged else 0
+    return Batch([*items, *(finish() for finish in begun)], ended=item is None)
 
 
 def take_only(
@@ -70,17 +84,28 @@ def take_only(
     return Batch(items, ended=False)
 
 
+def _begin(item: Item, staging: Staging, stack: ExitStack, pool: Executor) -> Callable[[], Taken]:
+    """Begin to stage the item; what gives it when it is there."""
+    if not _is_apart(item):
+        taken = _stage(item, staging, stack)
+        return lambda: taken
+    return pool.submit(_read, item, stack.enter_context(staging.new())).result
+
+
+def _is_apart(item: Item | None) -> TypeGuard[Found]:
+    return isinstance(item, Found) and item.apart
+
+
 def _stage(item: Item, staging: Staging, stack: ExitStack) -> Taken:
     if isinstance(item, Refused):
         return Taken(item.position, item.name, Labels(), None, item.error)
-    staged = stack.enter_context(staging.new())
+    return _read(item, stack.enter_context(staging.new()))
+
+
+def _read(item: Found, staged: Staged) -> Taken:
     try:
         item.read(staged)
     except PictureError as error:
         staged.close()
-        return _lacking(item, error)
+        return Taken(item.position, item.name, item.labels, None, error)
     return Taken(item.position, item.name, item.labels, staged, None)
-
-
-def _lacking(item: Found, error: PictureError) -> Taken:
-    return Taken(item.position, item.name, item.labels, None, error)

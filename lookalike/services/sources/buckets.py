@@ -49,7 +49,8 @@ class BucketSource:
             check_size(blob.size, self._limits.max_bytes)
         except PictureError as error:
             return Refused(position, shown(blob.key), error)
-        return Found(position, shown(blob.key), Labels(), partial(self._read, blob.key))
+        read = partial(self._read, blob.key)
+        return Found(position, shown(blob.key), Labels(), read, apart=True)
 
     def _read(self, key: str, sink: Sink) -> None:
         with self._bucket.open(key) as file:

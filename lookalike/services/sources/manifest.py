@@ -93,7 +93,7 @@ class ManifestSource:
                 row.values.get(self._columns.tags),
                 {key: row.values[key] for key in row.values if key not in self._columns.names},
             )
-            return Found(position, name, labels, self._reader(place))
+            return Found(position, name, labels, self._reader(place), apart=is_url(place))
         except BadRowError as error:
             message = f"Line {row.number}: {error.message}"
             return Refused(position, name, BadRowError(message, line=row.number))

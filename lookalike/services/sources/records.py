@@ -28,14 +28,16 @@ class Found:
     not changed. `name` is for people: no control characters, at most 1,000 letters.
 
     `read` writes the bytes to a sink and raises PictureError when this item alone is bad. Call it
-    before the next item is taken: archives are read in one go. Whatever the sink itself raises
-    comes through unchanged.
+    before the next item is taken: archives are read in one go. Only where it is `apart` may it be
+    called later, and in another thread: what comes over a network is mostly waited for. Whatever
+    the sink itself raises comes through unchanged.
     """
 
     position: int
     name: str
     labels: Labels
     read: Callable[[Sink], None]
+    apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)

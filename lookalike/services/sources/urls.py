@@ -74,7 +74,8 @@ class UrlListSource:
         except BadRowError as error:
             name = f"line {line.number}"
             return Refused(position, name, BadRowError(error.message, line=line.number))
-        return Found(position, shown_url(url), Labels(), partial(self._fetcher.fetch, url))
+        read = partial(self._fetcher.fetch, url)
+        return Found(position, shown_url(url), Labels(), read, apart=True)
 
 
 def _has_host(url: str) -> bool:
