@@ -44,6 +44,7 @@ def search(
     Examples:
       lookalike search photo.jpg
       lookalike search photo.jpg --limit 3 --filter '{"tags": {"any": ["beach"]}}'
+      lookalike search photo.jpg --filter '{"text": "brown dog"}'
       lookalike search photo.jpg --filter '{"width": {"gte": 1000}, "orientation": "landscape"}'
     """
     wanted = parse_filter(filter_json).model_dump(mode="json", by_alias=True, exclude_none=True)
