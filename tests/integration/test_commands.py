@@ -112,7 +112,10 @@ def test_evaluate_prints_the_metrics(folder: Path, data: Path) -> None:
     assert 0 <= report["mAP"] <= 1
 
 
-COMMANDS = "up demo import search status recall models evaluate check backup restore migrate"
+COMMANDS = (
+    "up demo import search status recall models evaluate reindex indexes failures check backup "
+    "restore migrate"
+)
 
 
 @pytest.mark.parametrize("name", ["", *COMMANDS.split()])
