@@ -12,7 +12,7 @@ import { query, request } from "./api.js";
  *   message: string}} Gate
  * @typedef {{id: string, model: string, recipe: string, dimensions: number, distance: string,
  *   storage: string, centred: boolean, library: string|null, labels: string[],
- *   state: "building"|"ready"|"live"|"retired"|"failed", task: "build"|"measure"|"retire"|null,
+ *   state: "building"|"ready"|"live"|"retired"|"failed", task: "build"|"measure"|"switch"|"retire"|null,
  *   paused: boolean, activate: boolean, error: null|{code: string, message: string},
  *   message: string|null, pictures: number,
  *   images: {pending: number, indexed: number, failed: number}, figures: Figures|null,

@@ -1,6 +1,6 @@
 // The form that starts an index, with what is known of each storage beside it.
 
-import { listModels, startIndex } from "./adminapi.js";
+import { listModels, startIndex, steerIndex } from "./adminapi.js";
 import { chosenBy } from "./adminwords.js";
 import { listLibraries } from "./api.js";
 import { byId, h, say } from "./dom.js";
@@ -78,12 +78,19 @@ export class BuildForm {
       notice(byId("build-notice"), "");
       announce("The index is being built.");
       this.#toggle(false);
+      await this.#measureLive();
       this.onStart();
     } catch (error) {
       notice(byId("build-notice"), error.message, { wrong: true });
     } finally {
       this.#setBusy(false);
     }
+  }
+
+  // To compare with, and for a way back: an index without figures cannot go live again.
+  async #measureLive() {
+    const live = this.indexes.find(({ state }) => state === "live");
+    if (live && !live.figures && !live.task) await steerIndex(live.id, "measure").catch(() => {});
   }
 
   #wanted() {

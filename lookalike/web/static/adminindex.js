@@ -80,9 +80,9 @@ export class IndexCard {
 
   #showProgress() {
     const { index, bar } = this;
-    const building = ["building", "failed"].includes(index.state);
-    bar.hidden = this.far.hidden = !building;
-    if (!building) return this.pace.reset();
+    bar.hidden = !["building", "failed"].includes(index.state);
+    this.far.hidden = bar.hidden && index.task !== "measure";
+    if (bar.hidden) return say(this.far, index.message ?? "Waits to be measured.");
     const done = doneOf(index);
     if (isActive(index)) this.pace.note(done, performance.now());
     else this.pace.reset();
@@ -102,8 +102,8 @@ export class IndexCard {
 
   #showMessage() {
     const { index } = this;
-    const told = index.state === "building" ? "" : (index.message ?? "");
-    const text = index.error?.message ?? told;
+    // While workers are at it, the line above says what they do.
+    const text = index.error?.message ?? (index.task ? "" : (index.message ?? ""));
     this.#ifNew("message", [text, index.error], () =>
       notice(this.notice, text, { wrong: Boolean(index.error) }),
     );

@@ -17,6 +17,7 @@ export const NEEDED = { unfiltered: 0.98, filtered: 0.95 };
 const MARKS = {
   Building: "retry",
   Measuring: "clock",
+  Switching: "retry",
   Paused: "minus",
   Ready: "check",
   Live: "search",
@@ -39,7 +40,7 @@ export function wordFor(index) {
   if (index.state === "retired") return index.task ? "Clearing away" : "Retired";
   if (index.paused) return "Paused";
   if (index.state === "building") return isMeasured(index) ? "Measuring" : "Building";
-  return STATES[index.state];
+  return index.task === "switch" ? "Switching" : STATES[index.state];
 }
 
 /** @param {Index} index @returns {string} the icon that goes with the word */
