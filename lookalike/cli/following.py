@@ -12,6 +12,8 @@ from lookalike.cli.client import Client
 
 POLL_SECONDS = 0.5
 
+DOING = {"retire": "Clearing away", "switch": "Switching"}
+
 PACE_SECONDS = 120.0
 """How far back the pace is measured that the time left is told by."""
 
@@ -67,7 +69,7 @@ def is_filling(one: dict[str, Any]) -> bool:
 def _doing(one: dict[str, Any]) -> str:
     if is_filling(one):
         return f"Building {one['model']}"
-    return str(one["message"] or {"retire": "Clearing away"}.get(one["task"] or "", "Measuring"))
+    return str(one["message"] or DOING.get(one["task"], "Measuring"))
 
 
 def _note(one: dict[str, Any], done: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import click
@@ -74,10 +74,8 @@ def print_index(one: dict[str, Any]) -> None:
     if one["gates"]:
         click.echo()
         print_table(("gate", "", "measured", "needed"), map(_gate, one["gates"]))
-    for gate in one["gates"]:
-        if not gate["passed"]:
-            click.echo(f"{gate['name']}: {gate['message']}", err=True)
-    if why := (one["error"] or {}).get("message") or one["message"]:
+    failed = [gate["message"] for gate in one["gates"] if not gate["passed"]]
+    if why := (one["error"] or {}).get("message") or one["message"] or " ".join(failed):
         click.echo(why, err=True)
 
 
@@ -126,8 +124,3 @@ def _form(gate: dict[str, Any]) -> str:
 
 def _figure(value: float | None, form: str) -> str:
     return NOTHING if value is None else format(value, form)
-
-
-def failed_gates(one: dict[str, Any]) -> Iterator[str]:
-    """Names of the gates that the index does not pass by its figures."""
-    return (gate["name"] for gate in one["gates"] if not gate["passed"])

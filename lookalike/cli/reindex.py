@@ -83,8 +83,8 @@ def reindex(
         "centred": centred,
         "storage": storage,
         "labels": labels,
-        # By itself it is switched to even if nobody waits here any more.
-        "activate": not no_switch,
+        # By itself it is switched to even if nobody waits here any more. It overrides nothing.
+        "activate": not no_switch and not overridden,
     }
     alone = is_alone(settings, url)
     with connect(settings, url, "lookalike reindex", worker=alone) as client:

@@ -179,7 +179,7 @@ class QueueAnswer(BaseModel):
 
 
 class IndexStatus(BaseModel):
-    """An index that is not retired; `task` is what workers are at: `build`, `measure`."""
+    """An index that is not retired; `task` is what workers are at, as `GET /indexes` has it."""
 
     id: UUID
     model: str
