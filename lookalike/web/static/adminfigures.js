@@ -1,6 +1,6 @@
 // What was measured of an index, as elements: figures to choose by, the shapes of filters, gates.
 
-import { NEEDED, SHAPES, chosenBy, milliseconds, recall, worstFilter } from "./adminwords.js";
+import { NEEDED, chosenBy, milliseconds, recall, shapeWord, worstFilter } from "./adminwords.js";
 import { h, icon } from "./dom.js";
 import { count, percent } from "./format.js";
 
@@ -28,7 +28,7 @@ export function figuresOf({ figures, images }) {
 }
 
 function worstOf([shape, { recall: share }]) {
-  return figure(`Lowest: ${SHAPES[shape].toLowerCase()}`, recall(share), share < NEEDED.filtered);
+  return figure(`Lowest: ${shapeWord(shape).toLowerCase()}`, recall(share), share < NEEDED.filtered);
 }
 
 function qualityOf([label, quality]) {
@@ -47,14 +47,13 @@ function figure(name, value, wrong = false) {
 export function shapesOf(figures) {
   const titles = ["Filter", "Recall@10", "Median", "95 in 100 below", "Exact, median", "Searches"];
   const head = h("tr", {}, ...titles.map((title) => h("th", { scope: "col" }, title)));
-  const known = Object.keys(SHAPES).filter((shape) => figures.searches[shape]);
-  const rows = known.map((shape) => shapeRow(shape, figures.searches[shape]));
+  const rows = Object.entries(figures.searches).map(shapeRow);
   const table = h("table", { class: "numbers" }, h("thead", {}, head), h("tbody", {}, ...rows));
   const frame = { class: "numbers-frame", tabindex: "0", role: "region", "aria-label": "By filter" };
   return h("div", frame, table);
 }
 
-function shapeRow(shape, { recall: share, usual, exact, queries }) {
+function shapeRow([shape, { recall: share, usual, exact, queries }]) {
   const values = [
     recall(share),
     milliseconds(usual.median_ms),
@@ -63,7 +62,7 @@ function shapeRow(shape, { recall: share, usual, exact, queries }) {
     count(queries),
   ];
   const cells = values.map((value) => h("td", {}, value));
-  return h("tr", {}, h("th", { scope: "row" }, SHAPES[shape]), ...cells);
+  return h("tr", {}, h("th", { scope: "row" }, shapeWord(shape)), ...cells);
 }
 
 /** @param {import("./adminapi.js").Gate[]} gates @returns {HTMLElement} */

@@ -1,6 +1,6 @@
 // The recall meter: how many of the ten nearest real searches found, over time, by filter shape.
 
-import { NEEDED, SHAPES, recall } from "./adminwords.js";
+import { NEEDED, SHAPES, recall, shapeWord } from "./adminwords.js";
 import { Chart } from "./chart.js";
 import { byId, h, say } from "./dom.js";
 import { count, countOf, moment } from "./format.js";
@@ -8,6 +8,8 @@ import { count, countOf, moment } from "./format.js";
 const HOUR = 3_600_000;
 const searches = (number) => countOf(number, "search", "searches");
 const NAMES = Object.keys(SHAPES);
+
+const numberOf = (shape) => Math.max(0, NAMES.indexOf(shape));
 
 // How many hours a point stands for: few searches make the hours of a week jump up and down.
 const LONG = { 24: 1, 168: 6 };
@@ -82,32 +84,32 @@ function seriesOf({ shape, points }) {
   const at = points.map((point) => ({
     x: point.at,
     y: point.recall,
-    title: `${SHAPES[shape]}, ${moment(point.at)}: ${recall(point.recall)}, ${searches(point.queries)}`,
+    title: `${shapeWord(shape)}, ${moment(point.at)}: ${recall(point.recall)}, ${searches(point.queries)}`,
   }));
-  return { number: NAMES.indexOf(shape), points: at };
+  return { number: numberOf(shape), points: at };
 }
 
 function legendItem({ shape, recall: share, queries }) {
   const needed = shape === "unfiltered" ? NEEDED.unfiltered : NEEDED.filtered;
   return h(
     "li",
-    { class: `series-${NAMES.indexOf(shape)}`, "data-low": share < needed ? "yes" : "no" },
+    { class: `series-${numberOf(shape)}`, "data-low": share < needed ? "yes" : "no" },
     h("span", { class: "legend-mark", "aria-hidden": "true" }),
-    h("span", {}, SHAPES[shape]),
+    h("span", {}, shapeWord(shape)),
     h("strong", {}, recall(share)),
     h("span", { class: "hint" }, searches(queries)),
   );
 }
 
 function describe(shapes) {
-  const parts = shapes.map(({ shape, recall: share }) => `${SHAPES[shape]} ${recall(share)}`);
+  const parts = shapes.map(({ shape, recall: share }) => `${shapeWord(shape)} ${recall(share)}`);
   return `Chart of recall@10 over time. ${parts.join(", ")}. The same follows as a table.`;
 }
 
 function showTable(shapes) {
   const table = byId("recall-table");
   const times = new Set(shapes.flatMap(({ points }) => points.map(({ at }) => at)));
-  const titles = ["From", ...shapes.map(({ shape }) => SHAPES[shape])];
+  const titles = ["From", ...shapes.map(({ shape }) => shapeWord(shape))];
   const head = titles.map((title) => h("th", { scope: "col" }, title));
   const rows = [...times].sort((one, other) => other - one).map((at) => tableRow(at, shapes));
   table.querySelector("thead tr").replaceChildren(...head);

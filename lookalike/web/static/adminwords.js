@@ -11,6 +11,9 @@ export const SHAPES = {
   mixed: "Mixed filter",
 };
 
+/** @param {string} shape @returns {string} in words; a shape that is new here speaks for itself */
+export const shapeWord = (shape) => SHAPES[shape] ?? shape;
+
 /** Recall@10 that is needed, without and with a filter; the server's gates have the same. */
 export const NEEDED = { unfiltered: 0.98, filtered: 0.95 };
 
