@@ -6,7 +6,7 @@ const LEAST = 4_000;
 /** Remembers how far something was in the last minute. */
 export class Pace {
   constructor() {
-    this.seen = [];
+    this.reset();
   }
 
   /**
@@ -14,7 +14,11 @@ export class Pace {
    * @param {number} now milliseconds, of a clock that only goes forward
    */
   note(done, now) {
-    if (done < (this.seen.at(-1)?.done ?? 0)) this.seen = [];
+    const last = this.seen.at(-1)?.done ?? done;
+    if (done < last) this.reset();
+    // Before the first step a model is loaded; that says nothing about the steps.
+    if (done > last && !this.moved) this.seen = [];
+    this.moved ||= done > last;
     this.seen.push({ done, now });
     while (now - this.seen[0].now > WINDOW) this.seen.shift();
   }
@@ -22,6 +26,7 @@ export class Pace {
   /** Forget, as after a pause. */
   reset() {
     this.seen = [];
+    this.moved = false;
   }
 
   /** @param {number} total @returns {number|null} seconds; null while nobody can know */
