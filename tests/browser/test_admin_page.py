@@ -103,7 +103,7 @@ def test_an_index_is_built_made_live_rolled_back_and_retired_by_hand(
     expect(card(page, NEW).locator(".index-storage")).to_have_text("float16")
     expect(card(page, NEW).locator(".index-figures")).to_contain_text("Bytes a picture")
     expect(card(page, NEW)).to_contain_text("All 7 gates passed")
-    # Measured with it, or there would be no way back.
+    # Measured with it, to compare.
     expect(card(page, OLD).locator(".index-figures")).to_contain_text("Recall@10")
 
     press(page, "Make live", NEW)

@@ -87,7 +87,7 @@ export class BuildForm {
     }
   }
 
-  // To compare with, and for a way back: an index without figures cannot go live again.
+  // To compare the new one with; the first index of a platform was never measured.
   async #measureLive() {
     const live = this.indexes.find(({ state }) => state === "live");
     if (live && !live.figures && !live.task) await steerIndex(live.id, "measure").catch(() => {});
