@@ -23,6 +23,7 @@ from qdrant_client import models
 
 from lookalike.services.adapters.qdrant_server.options import QdrantOptions
 from lookalike.services.adapters.qdrant_server.reads import PATIENCE_SECONDS, REST_SECONDS
+from lookalike.services.adapters.qdrant_server.schema import field_indexes
 from lookalike.services.adapters.qdrant_server.store import QdrantStore
 from lookalike.services.errors import InvalidRequestError, UnavailableError
 from lookalike.services.filters import AnyOf
@@ -99,7 +100,9 @@ def test_fields_are_indexed_before_the_first_point_comes(double, store):
     assert fields.pop("library") == {"type": "keyword", "is_tenant": True}
     assert fields.pop("part") == {"type": "keyword"}
     assert {field: schema["type"] for field, schema in fields.items()} == {
-        **dict.fromkeys(["facts", "tags", "format", "orientation", "numbers[].name"], "keyword"),
+        **dict.fromkeys(
+            ["facts", "tags", "words", "format", "orientation", "numbers[].name"], "keyword"
+        ),
         **dict.fromkeys(["width", "height", "bytes", "taken", "added"], "float"),
         "numbers[].value": "float",
     }
@@ -219,7 +222,7 @@ def test_a_server_that_was_emptied_reads_as_empty_and_is_made_again(double, stor
     store.drop("pictures")
     collection.upsert([point(3)])
     assert found(collection) == [3]
-    assert len(sent(double, "PUT", "/index")) == 2 * 13
+    assert len(sent(double, "PUT", "/index")) == 2 * len(field_indexes())
 
 
 def test_an_alias_names_one_collection_then_another(double, store):

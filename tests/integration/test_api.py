@@ -159,7 +159,8 @@ def test_similar_takes_limit_score_and_filter_and_stays_in_the_library(
 
 
 def test_models_and_status_are_told(client: FlaskClient, world: World):
-    [model] = client.get(f"{API}/models").json["models"]
+    [model, other] = client.get(f"{API}/models").json["models"]
+    assert other["name"] == "coarse"
     assert model == {
         "name": "fake",
         "dimensions": 49,
