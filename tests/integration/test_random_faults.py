@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,9 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 from tests.cluster import Cluster, Servers, Web, Worker
 from tests.integration.scene import QUICK, assert_nothing_lost, files
 
-RUNS = int(os.environ.get("FAULT_RUNS", "3"))
-"""A run takes half a minute; more of them, at random, look for what these have not found."""
+RUNS = 3
+"""A run takes half a minute; more of them (FAULT_RUNS), at random, look for what these have not
+found."""
 
 MOMENTS = ["after_receive", "after_decode", "after_embed", "after_upsert", "after_commit"]
 
@@ -27,13 +29,14 @@ class Faults(RuleBasedStateMachine):
 
     servers: Servers
     folder: Path
+    chosen: Mapping[str, str] = QUICK
     runs = count()
 
     def __init__(self) -> None:
         super().__init__()
         self.stack = contextlib.ExitStack()
         place = self.folder / f"run-{next(self.runs)}"
-        self.cluster: Cluster = self.stack.enter_context(self.servers.fresh(place, **QUICK))
+        self.cluster: Cluster = self.stack.enter_context(self.servers.fresh(place, **self.chosen))
         self.web: Web = self.cluster.web()
         self.beat: Worker = self.cluster.beat()
         self.workers: list[Worker] = []
@@ -108,22 +111,31 @@ class Faults(RuleBasedStateMachine):
             for worker in self.alive():
                 worker.kill()
             last = self.cluster.worker()
-            alive = [self.web, self.beat, last]
-            if self.kept:
-                assert_nothing_lost(
-                    self.cluster, self.web, self.kept, deleted=self.removed, alive=alive
-                )
+            self.end([self.web, self.beat, last])
+
+    def end(self, alive: Sequence[Worker]) -> None:
+        """What must be true when everything runs again."""
+        if self.kept:
+            assert_nothing_lost(
+                self.cluster, self.web, self.kept, deleted=self.removed, alive=alive
+            )
 
 
-def test_whatever_happens_nothing_is_lost_and_nothing_comes_back(servers: Servers, tmp_path: Path):
+def run_at_random(machine: type[Faults], servers: Servers, folder: Path, runs: int) -> None:
+    """So many runs, or as many as FAULT_RUNS says."""
+    asked = os.environ.get("FAULT_RUNS")
     run_state_machine_as_test(
-        type("FaultsHere", (Faults,), {"servers": servers, "folder": tmp_path}),
+        type("Here", (machine,), {"servers": servers, "folder": folder}),
         settings=settings(
-            max_examples=RUNS,
-            stateful_step_count=12,
+            max_examples=int(asked or runs),
+            stateful_step_count=14,
             deadline=None,
-            derandomize=RUNS == 3,  # the same every time, unless somebody goes looking
+            derandomize=not asked,  # the same every time, unless somebody goes looking
             phases=[Phase.generate],  # a run takes half a minute: it is told, not shrunk
             suppress_health_check=list(HealthCheck),
         ),
     )
+
+
+def test_whatever_happens_nothing_is_lost_and_nothing_comes_back(servers: Servers, tmp_path: Path):
+    run_at_random(Faults, servers, tmp_path, RUNS)
