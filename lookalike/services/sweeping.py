@@ -5,7 +5,7 @@ Runs at every start and every few seconds after that, by any number of processes
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from itertools import groupby
 from uuid import UUID
@@ -87,7 +87,7 @@ class Sweeping:
         The live collection gets its alias again, should it have lost it, collections of retired
         indexes go, should one have come back, and searches that were sampled are replayed.
 
-        A part that is down holds up only what needs it.
+        A part that is down, or a mistake of ours, holds up only the step that meets it.
         """
         for step in (
             self._outbox.settle_all,
@@ -98,10 +98,7 @@ class Sweeping:
             self._queue_lost_work,
             self._replaying.run,
         ):
-            try:
-                step()
-            except UnavailableError as error:
-                log.warning("sweep_step_failed", step=step.__qualname__, reason=error.message)
+            _try(step)
         lost = self._claim_lost()
         for queue, rows in groupby(sorted(lost), key=lambda row: row[0]):
             self._queue.put([picture_id for _, picture_id in rows], Queue(queue))
@@ -157,6 +154,15 @@ class Sweeping:
         )
         holder_died = Entry.leased_until < now()
         return or_(holder_died, and_(Entry.leased_until.is_(None), or_(*forgotten)))
+
+
+def _try(step: Callable[[], object]) -> None:
+    try:
+        step()
+    except UnavailableError as error:
+        log.warning("sweep_step_failed", step=step.__qualname__, reason=error.message)
+    except Exception:  # the steps after it, and what is lost, must not wait for a mended program
+        log.exception("sweep_step_failed", step=step.__qualname__)
 
 
 def _indexed(index_id: UUID) -> tuple[ColumnElement[bool], ...]:

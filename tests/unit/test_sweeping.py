@@ -102,6 +102,13 @@ def test_vectors_that_are_down_hold_up_nothing_else(world: World, ids: list[UUID
     assert sweep(world) == 3
 
 
+def test_a_mistake_in_one_step_holds_up_no_other(world: World, ids: list[UUID]):
+    world.work()
+    world.add(small(9))
+    world.vectors.failure = ValueError("a mistake")
+    assert world.platform.sweeping.start_alone() == 1
+
+
 def test_a_removal_that_was_not_settled_is_settled(world: World, ids: list[UUID]):
     world.work()
     world.vectors.failure = OUTAGE
