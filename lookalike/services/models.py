@@ -296,7 +296,8 @@ class OutboxItem(Base):
     """A promise, written with a change, that vectors and blobs will be made to agree with SQL.
 
     It names a picture whose payload changed, or that was removed (then no picture row is left,
-    and `sha256` says which blobs may go).
+    and `sha256` says which blobs may go). A worker may have a removed picture in hand `until` then,
+    and store its vector once more: the promise is kept that long.
     """
 
     __tablename__ = "outbox"
@@ -304,6 +305,7 @@ class OutboxItem(Base):
     picture_id: Mapped[UUID] = mapped_column(primary_key=True)
     sha256: Mapped[str] = mapped_column(String(64))
     added_at: Mapped[datetime] = mapped_column(default=now)
+    until: Mapped[datetime | None]
 
 
 class Import(Base):

@@ -13,14 +13,14 @@ from contextvars import copy_context
 from uuid import UUID
 
 import structlog
-from sqlalchemy import exists, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from lookalike.services.blobs import original_key, thumbnail_key
 from lookalike.services.db import Database, lock
 from lookalike.services.errors import UnavailableError
 from lookalike.services.indexes import Indexes
-from lookalike.services.models import OutboxItem, Picture, now
+from lookalike.services.models import Entry, OutboxItem, Picture, now
 from lookalike.services.payloads import payload_of
 from lookalike.services.ports import BlobStore
 
@@ -30,7 +30,15 @@ log = structlog.get_logger(__name__)
 def remember(session: Session, picture_id: UUID, sha256: str) -> None:
     """Promise, within the transaction that changes or removes the picture, to settle it."""
     lock(session, f"outbox {picture_id}")
-    session.merge(OutboxItem(picture_id=picture_id, sha256=sha256, added_at=now()))
+    session.merge(OutboxItem(picture_id=picture_id, sha256=sha256, added_at=now(), until=None))
+
+
+def remember_removal(session: Session, picture: Picture) -> None:
+    """The same for a picture that is about to be removed, whoever has it in hand."""
+    in_hand = select(func.max(Entry.leased_until)).where(Entry.picture_id == picture.id)
+    remember(session, picture.id, picture.sha256)
+    session.flush()
+    session.get_one(OutboxItem, picture.id).until = session.scalar(in_hand)
 
 
 SOON = 2.0
@@ -115,7 +123,7 @@ class Outbox:
                 return False
             if current is None:
                 self._remove_blobs(session, item.sha256)
-            if promise:
+            if promise and not (promise.until and promise.until > now()):
                 session.delete(promise)
             return True
 

@@ -16,7 +16,7 @@ from lookalike.services.errors import NotFoundError
 from lookalike.services.indexes import live_index
 from lookalike.services.labels import Changes
 from lookalike.services.models import Entry, Picture, PictureTag, State
-from lookalike.services.outbox import Outbox, remember
+from lookalike.services.outbox import Outbox, remember, remember_removal
 from lookalike.services.payloads import agree, payload_of
 from lookalike.services.ports import BlobStore
 
@@ -106,7 +106,7 @@ class Pictures:
         """
         with self._db.write() as session:
             picture = _held(session, picture_id)
-            remember(session, picture.id, picture.sha256)
+            remember_removal(session, picture)
             session.delete(picture)
         self._outbox.settle_soon([picture_id])
 

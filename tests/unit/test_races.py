@@ -13,7 +13,7 @@ from sqlalchemy import func, select, update
 
 from lookalike.services.errors import NotFoundError
 from lookalike.services.labels import Changes
-from lookalike.services.models import Entry, OutboxItem, State
+from lookalike.services.models import Entry, OutboxItem, State, now
 from lookalike.services.outbox import Outbox
 from lookalike.services.pictures import Selection
 from tests.platforms import World, small
@@ -59,6 +59,26 @@ def test_a_picture_removed_while_it_is_indexed_leaves_nothing(world: World, mean
     assert not world.has_point(gone)
     assert world.state(stays) == State.INDEXED
     assert len(world.blob_names()) == 2
+    assert is_settled(world)
+
+
+def test_a_worker_that_dies_with_a_removed_picture_in_hand_leaves_no_point(world: World):
+    [gone] = world.add(small())
+
+    def die() -> None:
+        raise KeyboardInterrupt
+
+    world.vectors.before["upsert"] = lambda: world.platform.pictures.remove(gone)
+    world.vectors.after["upsert"] = die
+    with suppress(KeyboardInterrupt):
+        world.work()
+    assert world.has_point(gone)
+    world.platform.sweeping.run()
+    assert not is_settled(world)  # until then, somebody may bring it again
+    with world.db.write() as session:
+        session.execute(update(OutboxItem).values(until=now()))
+    world.platform.sweeping.run()
+    assert not world.has_point(gone)
     assert is_settled(world)
 
 

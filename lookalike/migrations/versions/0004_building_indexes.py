@@ -1,4 +1,4 @@
-"""What it takes to build an index beside the live one, and the recall of sampled searches."""
+"""What it takes to build an index beside the live one, the recall of sampled searches, promises."""
 
 from typing import Any
 
@@ -21,6 +21,7 @@ def upgrade() -> None:
     """Add the columns one by one (see 0003), and make the tables."""
     for column in _columns():
         op.add_column("indexes", column)
+    op.add_column("outbox", sa.Column("until", MOMENT, nullable=True))
     op.create_table(
         "sampled_queries",
         *_of_index("sampled_queries"),
@@ -79,5 +80,6 @@ def downgrade() -> None:
     """Drop them."""
     op.drop_table("recall_samples")
     op.drop_table("sampled_queries")
+    op.drop_column("outbox", "until")
     for column in reversed(_columns()):
         op.drop_column("indexes", column.name)

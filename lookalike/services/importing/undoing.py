@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from lookalike.services.db import Database, lock
 from lookalike.services.importing.claims import Claim, Claims
 from lookalike.services.models import Import, ImportedPicture, ImportState, Picture, now
-from lookalike.services.outbox import Outbox, remember
+from lookalike.services.outbox import Outbox, remember_removal
 
 SLICE_SECONDS = 2.0
 TOGETHER = 100
@@ -57,7 +57,7 @@ class Undoing:
             session.delete(link)
             session.flush()
             if picture is not None and not picture.uploaded and not _passed_on(session, picture):
-                remember(session, picture.id, picture.sha256)
+                remember_removal(session, picture)
                 session.delete(picture)
                 removed.append(picture.id)
         row.removed += len(removed)
