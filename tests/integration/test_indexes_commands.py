@@ -40,6 +40,8 @@ def interrupted(*arguments: str | Path, **settings: str) -> tuple[int, str]:
         stderr=subprocess.PIPE,
         text=True,
         env=environment(**settings),
+        # Where the tests themselves run in the background, it would be ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stderr is not None
     assert process.stderr.readline().startswith("Building index")

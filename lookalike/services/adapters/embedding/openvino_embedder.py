@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -49,7 +50,7 @@ class OpenVinoEmbedder:
         self.forward_batch = forward_batch
         self._cache_dir = cache_dir
         self._lock = threading.Lock()
-        self._compiled: openvino.CompiledModel | None = None
+        self._model: _Loaded | None = None
 
     @property
     def definition(self) -> ModelDefinition:
@@ -67,22 +68,19 @@ class OpenVinoEmbedder:
         return joined(parts, self.definition)
 
     def _forward(self, pictures: Sequence[Pixels]) -> Vectors:
-        model = self._loaded()
+        loaded = self._loaded()
         try:
-            begun = [
-                _begin(model, share) for share in _shares(stacked(pictures, self.definition), model)
-            ]
-            return np.concatenate([_finish(request) for request in begun])
+            return loaded.forward(stacked(pictures, self.definition))
         except RuntimeError as error:
             raise self._unavailable("could not compute") from error
 
-    def _loaded(self) -> openvino.CompiledModel:
+    def _loaded(self) -> _Loaded:
         with self._lock:
-            if self._compiled is None:
-                self._compiled = self._load()
-            return self._compiled
+            if self._model is None:
+                self._model = self._load()
+            return self._model
 
-    def _load(self) -> openvino.CompiledModel:
+    def _load(self) -> _Loaded:
         try:
             # Its threads take after the one that makes them.
             with ThreadPoolExecutor(1, initializer=step_back) as thread:
@@ -92,15 +90,15 @@ class OpenVinoEmbedder:
         except Exception as error:  # from three libraries, which share no base class
             raise self._unavailable("could not be loaded") from error
 
-    def _compile(self) -> openvino.CompiledModel:
+    def _compile(self) -> _Loaded:
         # Here, because it imports OpenVINO, which looking at the models does not need.
         from lookalike.services.adapters.embedding.openvino_cpu import compiled  # noqa: PLC0415
 
         with _FIRST_PASS:
-            model = compiled(self._network, self._precision, self._cache_dir)
+            loaded = _Loaded(compiled(self._network, self._precision, self._cache_dir))
             side = self.definition.recipe.size
-            _finish(_begin(model, np.zeros((1, side, side, 3), np.uint8)))
-        return model
+            loaded.forward(np.zeros((1, side, side, 3), np.uint8))
+        return loaded
 
     def _unavailable(self, what: str) -> UnavailableError:
         name = self.definition.name
@@ -117,16 +115,33 @@ _FIRST_PASS = threading.Lock()
 threads that make that call at once wait for each other for ever: one of 22 workers did."""
 
 
-def _shares(batch: Pixels, model: openvino.CompiledModel) -> list[Pixels]:
-    """The batch in as many parts as the model computes side by side, none of them empty."""
-    count = model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
-    return np.array_split(batch, min(len(batch), SHARES * count))
+class _Loaded:
+    """A compiled model, and requests to compute with it.
 
+    Requests are kept for the next pass. Making one, or asking the model for a property, waits for
+    the passes under way, and holds Python's global lock all the while: searches stood still.
+    """
 
-def _begin(model: openvino.CompiledModel, share: Pixels) -> openvino.InferRequest:
-    request = model.create_infer_request()
-    request.start_async([share], share_inputs=True)
-    return request
+    def __init__(self, model: openvino.CompiledModel) -> None:
+        self._model = model
+        self._most_shares = SHARES * model.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
+        self._idle: deque[openvino.InferRequest] = deque()
+
+    def forward(self, batch: Pixels) -> Vectors:
+        """The vectors of a batch (n, size, size, 3), n > 0."""
+        shares = np.array_split(batch, min(len(batch), self._most_shares))
+        begun = [self._begin(share) for share in shares]
+        vectors = np.concatenate([_finish(request) for request in begun])
+        self._idle.extend(begun)
+        return vectors
+
+    def _begin(self, share: Pixels) -> openvino.InferRequest:
+        try:
+            request = self._idle.pop()
+        except IndexError:
+            request = self._model.create_infer_request()
+        request.start_async([share], share_inputs=True)
+        return request
 
 
 def _finish(request: openvino.InferRequest) -> Vectors:
