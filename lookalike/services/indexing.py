@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -170,10 +170,13 @@ class Indexing:
         decoded: Sequence[_Decoded],
         failed: Sequence[_Failed],
     ) -> None:
+        pictures = [*(one.picture for one in decoded), *(one.picture for one in failed)]
         with self._db.write() as session:
-            _record_indexed(session, index.id, decoded)
+            there = _revisions(session, [picture.id for picture in pictures])
+            _promise_overtaken(session, pictures, there)
+            _record_indexed(session, index.id, [one for one in decoded if one.picture.id in there])
             _record_failed(session, index.id, failed)
-        self._outbox.settle([one.picture.id for one in decoded])
+        self._outbox.settle([picture.id for picture in pictures])
         _count(decoded, failed)
 
 
@@ -186,20 +189,21 @@ def _count(decoded: Sequence[_Decoded], failed: Sequence[_Failed]) -> None:
         log.info("not_indexed", picture_id=str(failure.picture.id), code=failure.error.code)
 
 
+def _promise_overtaken(
+    session: Session, pictures: Sequence[Picture], revisions: Mapping[UUID, int]
+) -> None:
+    """Have the points follow what was removed or changed while a worker had it in hand."""
+    for picture in pictures:
+        if revisions.get(picture.id) != picture.revision:
+            remember(session, picture.id, picture.sha256)
+
+
 def _record_indexed(session: Session, index_id: UUID, decoded: Sequence[_Decoded]) -> None:
-    revisions = _revisions(session, [one.picture.id for one in decoded])
-    for one in decoded:
-        if revisions.get(one.picture.id) != one.picture.revision:
-            # Removed or changed while it was embedded: the point must follow.
-            remember(session, one.picture.id, one.picture.sha256)
-    hashes = [
-        {"id": one.picture.id, "dhash": one.dhash, "phash": one.phash}
-        for one in decoded
-        if one.picture.id in revisions
-    ]
-    if hashes:
-        session.execute(update(Picture), hashes)
-    for entry in _entries(session, index_id, revisions):
+    if not decoded:
+        return
+    hashes = [{"id": one.picture.id, "dhash": one.dhash, "phash": one.phash} for one in decoded]
+    session.execute(update(Picture), hashes)
+    for entry in _entries(session, index_id, [one.picture.id for one in decoded]):
         entry.state, entry.code, entry.message = State.INDEXED, None, None
         entry.leased_until = None
 

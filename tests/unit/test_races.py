@@ -82,6 +82,15 @@ def test_a_worker_that_dies_with_a_removed_picture_in_hand_leaves_no_point(world
     assert is_settled(world)
 
 
+def test_a_picture_removed_before_it_is_decoded_leaves_no_promise(world: World):
+    gone, stays = world.add(small(1), small(2))
+    world.blobs.before["open"] = lambda: world.platform.pictures.remove(gone)
+    world.work()
+    assert not world.has_point(gone)
+    assert world.state(stays) == State.INDEXED
+    assert is_settled(world)
+
+
 def test_a_picture_changed_while_it_is_indexed_is_found_by_its_new_tags(world: World, meanwhile):
     [picture_id] = world.add(small(), tags=["old"])
     meanwhile(lambda: retag(world, picture_id))
