@@ -41,7 +41,7 @@ def interrupted(*arguments: str | Path, **settings: str) -> tuple[int, str]:
         text=True,
         env=environment(**settings),
         # Where the tests themselves run in the background, it would be ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  one call to the system
     )
     assert process.stderr is not None
     assert process.stderr.readline().startswith("Building index")
