@@ -8,15 +8,16 @@ from datetime import datetime
 from uuid import UUID
 
 import structlog
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, ScalarSelect, func, select, update
 from sqlalchemy.orm import Session
 
+from lookalike.services import entries
 from lookalike.services.db import Database
-from lookalike.services.errors import NotFoundError, UnavailableError
-from lookalike.services.indexes import FED_STATES, live_index
-from lookalike.services.models import Entry, Index, Picture, State, now
+from lookalike.services.errors import NotFoundError
+from lookalike.services.indexes import FED_STATES, live_index_id
+from lookalike.services.models import Entry, Index, Picture, State
 from lookalike.services.ports import IndexQueue
-from lookalike.services.records import Queue
+from lookalike.services.queueing import queue_pictures
 from lookalike.services.reindexing.claims import unknown_index
 
 log = structlog.get_logger(__name__)
@@ -116,7 +117,7 @@ class Failures:
         retried, last = 0, UUID(int=0)
         while ids := self._reset_some(wanted, last):
             if retried < MOST_QUEUED:
-                self._put(ids)
+                queue_pictures(self._queue, ids)
             retried, last = retried + len(ids), ids[-1]
         log.info("failures_retried", pictures=retried)
         return retried
@@ -136,26 +137,19 @@ class Failures:
             # In the order in which workers take them, so that nobody waits in a circle.
             in_order = select(Entry.picture_id).where(*held).order_by(Entry.picture_id)
             session.execute(in_order.with_for_update())
-            session.execute(update(Entry).where(*held).values(**_afresh()))
+            session.execute(update(Entry).where(*held).values(**entries.afresh()))
         return ids
 
-    def _put(self, ids: Sequence[UUID]) -> None:
-        try:
-            self._queue.put(ids, Queue.BULK)
-        except UnavailableError:
-            # Their entries say `pending`: a sweep queues them again.
-            log.warning("queue_unavailable", pictures=len(ids))
 
-
-def _index(session: Session, index_id: UUID | None) -> UUID:
+def _index(session: Session, index_id: UUID | None) -> UUID | ScalarSelect[UUID]:
     if index_id is None:
-        return live_index(session).id
+        return live_index_id()
     if session.get(Index, index_id) is None:
         raise unknown_index(index_id)
     return index_id
 
 
-def _failed_in(index_id: UUID) -> tuple[ColumnElement[bool], ...]:
+def _failed_in(index_id: UUID | ScalarSelect[UUID]) -> tuple[ColumnElement[bool], ...]:
     return Entry.index_id == index_id, Entry.state == State.FAILED
 
 
@@ -166,19 +160,6 @@ def _with_code(code: str | None) -> list[ColumnElement[bool]]:
 def _retryable(code: str | None) -> list[ColumnElement[bool]]:
     fed = select(Index.id).where(Index.state.in_(FED_STATES))
     return [Entry.index_id.in_(fed), Entry.state == State.FAILED, *_with_code(code)]
-
-
-def _afresh() -> dict[str, object]:
-    """An entry that nobody has tried yet."""
-    return {
-        "state": State.PENDING,
-        "code": None,
-        "message": None,
-        "attempts": 0,
-        "queue": Queue.BULK,
-        "queued_at": now(),
-        "leased_until": None,
-    }
 
 
 def _failed_picture(entry: Entry, library: str, filename: str) -> FailedPicture:

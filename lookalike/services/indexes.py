@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
-from sqlalchemy import ColumnElement, Select, or_, select
+from sqlalchemy import ColumnElement, ScalarSelect, Select, or_, select
 from sqlalchemy.orm import Session
 
 from lookalike.services.centring import Centred, from_bytes
@@ -163,6 +163,11 @@ def live_index(session: Session) -> Index:
     if row is None:
         raise UnavailableError("There is no live index. Start the platform with `lookalike up`.")
     return row
+
+
+def live_index_id() -> ScalarSelect[UUID]:
+    """The live index's id, as a part of a query; it equals nothing when there is none."""
+    return select(Index.id).where(Index.state == IndexState.LIVE).scalar_subquery()
 
 
 def fed_index_ids(session: Session) -> list[UUID]:

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from lookalike.services.blobs import original_key
 from lookalike.services.db import Database, lock
-from lookalike.services.errors import PictureError, UnavailableError
+from lookalike.services.errors import PictureError
 from lookalike.services.failpoints import reach
 from lookalike.services.imaging.inspection import PictureInfo, inspect
 from lookalike.services.imaging.limits import Limits
@@ -26,6 +26,7 @@ from lookalike.services.labels import Labels
 from lookalike.services.libraries import require_library
 from lookalike.services.models import Entry, Picture, PictureTag, State, new_id, now
 from lookalike.services.ports import BlobStore, IndexQueue
+from lookalike.services.queueing import queue_pictures
 from lookalike.services.records import Queue
 from lookalike.services.staging import Staged
 
@@ -172,14 +173,8 @@ class Intake:
         for one in accepted:
             log.info("accepted", picture_id=str(one.id), duplicate=one.duplicate)
         reach("before_publish")
-        self._enqueue(_unique(one.id for one in accepted if one.state == State.PENDING), queue)
-
-    def _enqueue(self, ids: list[UUID], queue: Queue) -> None:
-        try:
-            self._queue.put(ids, queue)
-        except UnavailableError:
-            # The rows are committed and say `pending`: a sweep queues them again.
-            log.warning("queue_unavailable", pictures=len(ids))
+        pending = _unique(one.id for one in accepted if one.state == State.PENDING)
+        queue_pictures(self._queue, pending, queue)
 
 
 def _known(session: Session, library: str, sound: Sequence[_Sound]) -> dict[str, UUID]:

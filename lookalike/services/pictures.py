@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import BinaryIO
 from uuid import UUID
 
-from sqlalchemy import Select, and_, func, select
+from sqlalchemy import Select, and_, select
 from sqlalchemy.orm import Session
 
+from lookalike.services import entries
 from lookalike.services.blobs import original_key
 from lookalike.services.db import Database
 from lookalike.services.errors import NotFoundError
-from lookalike.services.indexes import live_index
+from lookalike.services.indexes import live_index_id
 from lookalike.services.labels import Changes
 from lookalike.services.models import Entry, Picture, PictureTag, State
 from lookalike.services.outbox import Outbox, remember, remember_removal
@@ -65,13 +66,13 @@ class Pictures:
     def by_ids(self, ids: Sequence[UUID]) -> dict[UUID, Shown]:
         """Those of these pictures that exist, by id."""
         with self._db.read() as session:
-            query = _standing(session).where(Picture.id.in_(ids))
+            query = _standing().where(Picture.id.in_(ids))
             return {one.picture.id: one for one in _shown(session, query)}
 
     def list(self, selection: Selection, limit: int, cursor: UUID | None = None) -> Page:
         """Up to `limit` pictures, newest first, from behind `cursor` on."""
         with self._db.read() as session:
-            query = _selected(_standing(session), selection)
+            query = _selected(_standing(), selection)
             if cursor is not None:
                 query = query.where(Picture.id < cursor)
             found = _shown(session, query.order_by(Picture.id.desc()).limit(limit + 1))
@@ -81,13 +82,7 @@ class Pictures:
     def counts(self) -> dict[State, int]:
         """How many pictures are in each state of the live index."""
         with self._db.read() as session:
-            query = (
-                select(Entry.state, func.count())
-                .where(Entry.index_id == live_index(session).id)
-                .group_by(Entry.state)
-            )
-            found = {State(state): count for state, count in session.execute(query)}
-        return {state: found.get(state, 0) for state in State}
+            return entries.by_state(session, live_index_id())
 
     def change(self, picture_id: UUID, changes: Changes) -> Shown:
         """Change title, tags or attributes. Raises NotFoundError."""
@@ -119,10 +114,9 @@ class Pictures:
         return picture, self._blobs.open(original_key(picture.sha256))
 
 
-def _standing(session: Session) -> Select[Picture, Entry]:
-    index_id = live_index(session).id
+def _standing() -> Select[Picture, Entry]:
     return select(Picture, Entry).join(
-        Entry, and_(Entry.picture_id == Picture.id, Entry.index_id == index_id)
+        Entry, and_(Entry.picture_id == Picture.id, Entry.index_id == live_index_id())
     )
 
 
@@ -134,7 +128,7 @@ def _shown(session: Session, query: Select[Picture, Entry]) -> list[Shown]:
 
 
 def _require(session: Session, picture_id: UUID) -> Shown:
-    found = _shown(session, _standing(session).where(Picture.id == picture_id))
+    found = _shown(session, _standing().where(Picture.id == picture_id))
     if not found:
         raise NotFoundError(
             "There is no picture with this id. It may have been removed.", id=str(picture_id)

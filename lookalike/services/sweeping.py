@@ -13,6 +13,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy import ColumnElement, and_, exists, or_, select, update
 
+from lookalike.services import entries
 from lookalike.services.db import Database
 from lookalike.services.errors import UnavailableError
 from lookalike.services.importing.carrying import Carrying
@@ -122,12 +123,8 @@ class Sweeping:
 
     def _start_over(self, index_id: UUID) -> None:
         with self._db.write() as session:
-            pending = {"state": State.PENDING, "queue": Queue.BULK, "attempts": 0}
-            session.execute(
-                update(Entry)
-                .where(*_indexed(index_id))
-                .values(**pending, leased_until=None, queued_at=now() - LONG_AGO)
-            )
+            afresh = entries.afresh() | {"queued_at": now() - LONG_AGO}
+            session.execute(update(Entry).where(*_indexed(index_id)).values(**afresh))
 
     def _claim_lost(self) -> Sequence[tuple[str, UUID]]:
         """Queue and picture of each lost entry, now marked as queued afresh."""

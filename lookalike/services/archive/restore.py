@@ -33,7 +33,6 @@ from lookalike.services.errors import (
     InvalidRequestError,
     LookalikeError,
     PictureError,
-    UnavailableError,
 )
 from lookalike.services.indexes import (
     COMING_AND_GOING,
@@ -56,6 +55,7 @@ from lookalike.services.models import (
 from lookalike.services.outbox import Outbox
 from lookalike.services.payloads import payload_of
 from lookalike.services.ports import BlobStore, Embedders, IndexQueue, VectorStore
+from lookalike.services.queueing import queue_pictures
 from lookalike.services.recall.replaying import forget_index
 from lookalike.services.records import Point, Queue, Storage, Vector
 from lookalike.services.staging import Staging
@@ -238,11 +238,7 @@ class Restore:
         queued = 0
         for rows in pages(self._db, pending, Picture.id):
             queued += len(rows)
-            try:
-                self._stores.queue.put([picture_id for (picture_id,) in rows], Queue.BULK)
-            except UnavailableError:
-                # The rows say `pending`: a sweep queues them again.
-                log.warning("queue_unavailable", pictures=len(rows))
+            queue_pictures(self._stores.queue, [picture_id for (picture_id,) in rows])
         return queued
 
 

@@ -10,17 +10,18 @@ from uuid import UUID
 import structlog
 from sqlalchemy import select
 
+from lookalike.services import entries
 from lookalike.services.blobs import original_key, thumbnail_key
 from lookalike.services.consistency.reading import sliced
 from lookalike.services.consistency.report import Difference, Kind, Report
 from lookalike.services.consistency.stored import StoredFiles, forget_file
 from lookalike.services.db import Database
-from lookalike.services.errors import PictureError, UnavailableError
+from lookalike.services.errors import PictureError
 from lookalike.services.indexes import spec_of
-from lookalike.services.models import Entry, Index, Picture, State, now
+from lookalike.services.models import Entry, Index, Picture
 from lookalike.services.outbox import Outbox, remember
 from lookalike.services.ports import BlobStore, IndexQueue, VectorStore
-from lookalike.services.records import Queue
+from lookalike.services.queueing import queue_pictures
 from lookalike.services.thumbnails import Thumbnails
 
 log = structlog.get_logger(__name__)
@@ -147,12 +148,9 @@ class Repairing:
             query = select(Picture.id).where(Picture.id.in_(_ids(group))).order_by(Picture.id)
             known = session.scalars(query.with_for_update()).all()
             for picture_id in known:
-                session.merge(_fresh_entry(picture_id, index_id))
-        try:
-            self._queue.put(known, Queue.BULK)
-        except UnavailableError:
-            # The rows say `pending`: a sweep queues them again.
-            log.warning("queue_unavailable", pictures=len(known))
+                afresh = entries.afresh()
+                session.merge(Entry(picture_id=picture_id, index_id=index_id, **afresh))
+        queue_pictures(self._queue, known)
         return {one.id for one in group}
 
     def _remove_points(self, group: Group) -> Mended:
@@ -195,17 +193,3 @@ class Repairing:
 
 def _ids(group: Group) -> list[UUID]:
     return [UUID(one.id) for one in group]
-
-
-def _fresh_entry(picture_id: UUID, index_id: UUID | None) -> Entry:
-    return Entry(
-        picture_id=picture_id,
-        index_id=index_id,
-        state=State.PENDING,
-        code=None,
-        message=None,
-        attempts=0,
-        queue=Queue.BULK,
-        queued_at=now(),
-        leased_until=None,
-    )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Exists, exists, func, select
+from sqlalchemy import ColumnElement, Exists, exists, select
 from sqlalchemy.orm import Session
 
+from lookalike.services import entries
 from lookalike.services.consistency.reading import IdSet, pages
 from lookalike.services.consistency.report import Difference, IndexCounts, Kind
 from lookalike.services.db import Database
@@ -27,11 +28,9 @@ class Vectors:
     def counts(self) -> IndexCounts:
         """Entries by state, and points."""
         with self._db.read() as session:
-            query = select(Entry.state, func.count()).where(Entry.index_id == self._index.id)
-            found = {State(s): n for s, n in session.execute(query.group_by(Entry.state))}
-        entries = {state: found.get(state, 0) for state in State}
+            found = entries.by_state(session, self._index.id)
         index = self._index
-        return IndexCounts(index.id, index.model, index.state, entries, self._collection.count())
+        return IndexCounts(index.id, index.model, index.state, found, self._collection.count())
 
     def suspects(self) -> Iterator[Difference]:
         """What looks wrong at first sight.

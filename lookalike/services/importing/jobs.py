@@ -12,13 +12,13 @@ import structlog
 from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.orm import Session
 
+from lookalike.services import entries
 from lookalike.services.claims import is_leased, ticket_for
 from lookalike.services.db import Database
 from lookalike.services.errors import (
     InvalidRequestError,
     NotFoundError,
     SourceError,
-    UnavailableError,
 )
 from lookalike.services.importing import ledger
 from lookalike.services.importing.claims import (
@@ -42,7 +42,7 @@ from lookalike.services.models import (
     now,
 )
 from lookalike.services.ports import IndexQueue, WorkQueue
-from lookalike.services.records import Queue
+from lookalike.services.queueing import queue_pictures, queue_work
 from lookalike.services.staging import Staged
 
 log = structlog.get_logger(__name__)
@@ -115,7 +115,7 @@ class Imports:
             session.add(row)
             session.flush()
             ticket = ticket_for(row)
-        self._put(import_id, ticket)
+        queue_work(self._queue.put_import, import_id, ticket)
         return self.get(import_id)
 
     def get(self, import_id: UUID) -> Progress:
@@ -165,11 +165,7 @@ class Imports:
             picture_ids.extend(_retry(session, row, position))
 
         progress = self._change(import_id, change)
-        try:
-            self._indexing.put(picture_ids, Queue.BULK)
-        except UnavailableError:
-            # Their rows say `pending`: a sweep queues them again.
-            log.warning("queue_unavailable", pictures=len(picture_ids))
+        queue_pictures(self._indexing, picture_ids)
         return progress
 
     def failures(
@@ -215,15 +211,8 @@ class Imports:
             # A worker that has it in hand sees the new state and goes on by itself.
             ticket = ticket_for(row) if row.state in WORKING and not is_leased(row) else None
         if ticket is not None:
-            self._put(import_id, ticket)
+            queue_work(self._queue.put_import, import_id, ticket)
         return self.get(import_id)
-
-    def _put(self, import_id: UUID, ticket: UUID) -> None:
-        try:
-            self._queue.put_import(import_id, ticket, 0)
-        except UnavailableError:
-            # The row is committed and says that there is work: a sweep queues it again.
-            log.warning("queue_unavailable", import_id=str(import_id))
 
 
 def _progress(session: Session, row: Import) -> Progress:
@@ -335,14 +324,7 @@ def _index_again(
     session.execute(
         update(Entry)
         .where(Entry.picture_id.in_(picture_ids), Entry.state == State.FAILED)
-        .values(
-            state=State.PENDING,
-            code=None,
-            message=None,
-            attempts=0,
-            queue=Queue.BULK,
-            queued_at=now(),
-        )
+        .values(**entries.afresh())
     )
 
 

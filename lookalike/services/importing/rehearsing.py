@@ -22,7 +22,7 @@ from lookalike.services.importing.ledger import Verdict
 from lookalike.services.importing.progress import rate
 from lookalike.services.importing.reading import Readers
 from lookalike.services.importing.taking import Batch, Taken, take
-from lookalike.services.indexes import Indexes, OpenIndex, live_index
+from lookalike.services.indexes import Indexes, OpenIndex, live_index_id
 from lookalike.services.indexing import Workload
 from lookalike.services.models import (
     Entry,
@@ -135,7 +135,7 @@ class Rehearsing:
                 select(Picture.sha256, Entry.state)
                 .join(Entry, Entry.picture_id == Picture.id)
                 .where(Picture.library == row.library, Picture.sha256.in_(hashes))
-                .where(Entry.index_id == live_index(session).id)
+                .where(Entry.index_id == live_index_id())
             )
             known = {sha256: state == State.FAILED for sha256, state in session.execute(stored)}
             seen = select(ImportedPicture.sha256).where(

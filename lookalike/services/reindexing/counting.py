@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from lookalike.services import entries
 from lookalike.services.db import Database
 from lookalike.services.indexes import OpenIndex
 from lookalike.services.models import Entry, Index, OutboxItem, Picture, State, now
@@ -68,12 +69,10 @@ def _counted(db: Database, index: OpenIndex, missing: int) -> Counts:
 
 
 def _entries(db: Database, index_id: UUID) -> _Entries:
-    by_state = select(Entry.state, func.count()).where(Entry.index_id == index_id)
     with db.read() as session:
-        found = {State(state): n for state, n in session.execute(by_state.group_by(Entry.state))}
+        by = entries.by_state(session, index_id)
         pictures = session.scalar(select(func.count()).select_from(Picture)) or 0
         promised = session.scalar(select(func.count()).select_from(OutboxItem)) or 0
-    by = {state: found.get(state, 0) for state in State}
     return _Entries(pictures, by[State.INDEXED], by[State.FAILED], by[State.PENDING], promised)
 
 

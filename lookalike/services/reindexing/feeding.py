@@ -10,12 +10,13 @@ import structlog
 from sqlalchemy import ColumnElement, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
+from lookalike.services import entries
 from lookalike.services.consistency.reading import sliced
 from lookalike.services.db import Database
-from lookalike.services.errors import UnavailableError
 from lookalike.services.failpoints import reach
 from lookalike.services.models import Entry, Picture, State, now
 from lookalike.services.ports import IndexQueue, VectorCollection
+from lookalike.services.queueing import queue_pictures
 from lookalike.services.records import Queue
 from lookalike.services.reindexing.claims import Claim, Claims
 from lookalike.services.reindexing.refilling import lost
@@ -49,7 +50,7 @@ class Feeding:
         while True:
             ids, fed = self._enter(claim)
             reach("build_feed")
-            self._put(ids)
+            queue_pictures(self._queue, ids)
             if not ids:
                 return fed
 
@@ -62,7 +63,7 @@ class Feeding:
         ids = lost(self._db, claim.row, collection)
         for part in sliced(ids):
             self._start_over(claim, part)
-            self._put(part)
+            queue_pictures(self._queue, part)
         return bool(ids)
 
     def requeue(self, index_id: UUID) -> None:
@@ -73,16 +74,15 @@ class Feeding:
                 update(Entry).where(*pending).values(queued_at=now(), leased_until=None)
             )
             ids = list(session.scalars(select(Entry.picture_id).where(*pending)))
-        self._put(ids)
+        queue_pictures(self._queue, ids)
 
     def _start_over(self, claim: Claim, ids: Sequence[UUID]) -> None:
-        pending = {"state": State.PENDING, "queue": Queue.BULK, "attempts": 0, "queued_at": now()}
         with self._db.write() as session:
             self._claims.wanted(session, claim)
             session.execute(
                 update(Entry)
                 .where(Entry.index_id == claim.id, Entry.picture_id.in_(ids))
-                .values(**pending, leased_until=None)
+                .values(**entries.afresh())
             )
 
     def _enter(self, claim: Claim) -> tuple[Sequence[UUID], Fed]:
@@ -98,13 +98,6 @@ class Feeding:
             row.position = ids[-1] if ids else row.position
             complete = not (pending or ids or _lacking(session, row.id))
             return ids, Fed(pending + len(ids), complete)
-
-    def _put(self, ids: Sequence[UUID]) -> None:
-        try:
-            self._queue.put(ids, Queue.BULK)
-        except UnavailableError:
-            # Their entries say `pending`: a sweep queues them again.
-            log.warning("queue_unavailable", pictures=len(ids))
 
 
 def _pending(session: Session, index_id: UUID) -> int:

@@ -10,14 +10,14 @@ import structlog
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from lookalike.services import entries
 from lookalike.services.centring import LEAST, centred
 from lookalike.services.claims import is_leased, ticket_for
 from lookalike.services.db import Database, lock
-from lookalike.services.errors import BusyError, InvalidRequestError, UnavailableError
+from lookalike.services.errors import BusyError, InvalidRequestError
 from lookalike.services.indexes import COMING_AND_GOING, new_index
 from lookalike.services.libraries import require_library
 from lookalike.services.models import (
-    Entry,
     Index,
     IndexState,
     IndexTask,
@@ -25,6 +25,7 @@ from lookalike.services.models import (
     State,
 )
 from lookalike.services.ports import Embedders, VectorStore, WorkQueue
+from lookalike.services.queueing import queue_work
 from lookalike.services.records import ModelDefinition, Storage
 from lookalike.services.reindexing.claims import Claims, unknown_index
 from lookalike.services.reindexing.feeding import Feeding
@@ -108,7 +109,7 @@ class Reindexing:
             session.add(row)
             session.flush()
             ticket = ticket_for(row)
-        self._put(row.id, ticket)
+        queue_work(self._queue.put_build, row.id, ticket)
         log.info("index_started", index_id=str(row.id), model=plan.model)
         return self.get(row.id)
 
@@ -188,21 +189,12 @@ class Reindexing:
             free = self._claims.is_working(row) and not is_leased(row)
             ticket = ticket_for(row) if free else None
         if ticket is not None:
-            self._put(index_id, ticket)
+            queue_work(self._queue.put_build, index_id, ticket)
         return self.get(index_id)
 
-    def _put(self, index_id: UUID, ticket: UUID) -> None:
-        try:
-            self._queue.put_build(index_id, ticket, 0)
-        except UnavailableError:
-            # The row is committed and says that there is work: a sweep queues it again.
-            log.warning("queue_unavailable", index_id=str(index_id))
-
     def _standing(self, session: Session, row: Index) -> Standing:
-        query = select(Entry.state, func.count()).where(Entry.index_id == row.id)
-        found = {State(s): n for s, n in session.execute(query.group_by(Entry.state))}
-        entries = {state: found.get(state, 0) for state in State}
-        return Standing(row, _pictures(session), entries, self._switching.gates(row))
+        found = entries.by_state(session, row.id)
+        return Standing(row, _pictures(session), found, self._switching.gates(row))
 
 
 def _pictures(session: Session, library: str | None = None) -> int:

@@ -1,0 +1,32 @@
+"""Queues what is committed. What cannot be queued now is not lost: its rows say so to a sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import structlog
+
+from lookalike.services.errors import UnavailableError
+from lookalike.services.ports import IndexQueue, Put
+from lookalike.services.records import Queue
+
+log = structlog.get_logger(__name__)
+
+
+def queue_pictures(
+    queue: IndexQueue, picture_ids: Sequence[UUID], which: Queue = Queue.BULK
+) -> None:
+    """Ask for these pictures, whose entries are pending; a sweep does, should the queue be down."""
+    try:
+        queue.put(picture_ids, which)
+    except UnavailableError:
+        log.warning("queue_unavailable", pictures=len(picture_ids))
+
+
+def queue_work(put: Put, row_id: UUID, ticket: UUID) -> None:
+    """Ask for the next slice of work at once; a sweep does, should the queue be down."""
+    try:
+        put(row_id, ticket, 0)
+    except UnavailableError:
+        log.warning("queue_unavailable", row_id=str(row_id))
