@@ -46,7 +46,7 @@ def embedded(settings: Settings, command: str, *, worker: bool) -> Iterator[Embe
     """
     ownership = Ownership(settings.data_dir, command)
     try:
-        platform = bootstrap(settings)
+        platform = bootstrap(settings, background=worker)
         try:
             with _working(platform) if worker else _idle():
                 yield Embedded(platform, create_web(platform), ownership)

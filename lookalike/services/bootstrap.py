@@ -41,8 +41,8 @@ START_SECONDS = 40.0
 """Less than gunicorn gives a process to start, and than supervisors wait to start another."""
 
 
-def embedders_of(settings: Settings) -> Embedders:
-    """The models that can be used with these settings; loads none."""
+def embedders_of(settings: Settings, *, background: bool = False) -> Embedders:
+    """The models that can be used with these settings; loads none. See `bootstrap`."""
     return ModelRegistry(
         precision=settings.precision,
         forward_batch=settings.forward_batch,
@@ -50,6 +50,7 @@ def embedders_of(settings: Settings) -> Embedders:
         device=settings.device,
         weights=settings.weights,
         weights_url=settings.weights_url,
+        background=background,
     )
 
 
@@ -74,11 +75,12 @@ def opener_of(settings: Settings) -> Opener:
     return partial(open_source, roots=settings.import_roots, limits=limits, tools=tools)
 
 
-def bootstrap(settings: Settings) -> Platform:
+def bootstrap(settings: Settings, *, background: bool = False) -> Platform:
     """Connect to the servers that the settings name, or open the data folder, and wire it all.
 
-    Whoever runs everything in one process must own the data folder. Raises a LookalikeError that
-    says what to do when a part cannot be had.
+    In the `background` are processes that index: what they compute steps aside for whoever wants
+    the machine, their own searches first. Whoever runs everything in one process must own the data
+    folder. Raises a LookalikeError that says what to do when a part cannot be had.
     """
     if not settings.is_embedded:
         settings.check_servers()
@@ -91,24 +93,27 @@ def bootstrap(settings: Settings) -> Platform:
             blobs=_blobs(settings),
             store=_store(settings),
             queue=queue,
-            embedders=embedders_of(settings),
+            embedders=embedders_of(settings, background=background),
             decoder=ProcessDecoder(
                 limits_of(settings),
                 settings.decode_processes,
                 settings.decode_seconds,
                 settings.decode_megabytes,
+                background=background,
             ),
             opener=opener_of(settings),
         ),
     )
 
 
-def bootstrap_patiently(settings: Settings, seconds: float = START_SECONDS) -> Platform:
+def bootstrap_patiently(
+    settings: Settings, seconds: float = START_SECONDS, *, background: bool = False
+) -> Platform:
     """`bootstrap`, waiting so long for servers that start at the same time or are restarted."""
     deadline = time.monotonic() + seconds
     while True:
         try:
-            return bootstrap(settings)
+            return bootstrap(settings, background=background)
         except UnavailableError as error:
             if time.monotonic() > deadline:
                 raise

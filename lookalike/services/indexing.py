@@ -13,6 +13,7 @@ from sqlalchemy import ScalarResult, select, update
 from sqlalchemy.orm import Session
 
 from lookalike.services.blobs import original_key, thumbnail_key
+from lookalike.services.courtesy import Courtesy
 from lookalike.services.db import Database
 from lookalike.services.decoding import read_picture
 from lookalike.services.errors import LookalikeError, PictureError, UnavailableError
@@ -75,6 +76,7 @@ class Indexing:
         outbox: Outbox,
         decoder: Decoder,
         limits: Limits,
+        courtesy: Courtesy,
         workload: Workload,
     ) -> None:
         self._db = db
@@ -84,6 +86,7 @@ class Indexing:
         self._outbox = outbox
         self._decoder = decoder
         self._limits = limits
+        self._courtesy = courtesy
         self._workload = workload
 
     def index(self, picture_ids: Sequence[UUID]) -> None:
@@ -130,6 +133,7 @@ class Indexing:
             reach("after_commit")
 
     def _decode(self, picture: Picture, recipe: Recipe) -> _Decoded | _Failed:
+        self._courtesy.give_way()
         try:
             with DECODE.time():
                 return self._open_and_prepare(picture, recipe)
@@ -152,6 +156,7 @@ class Indexing:
     def _upsert(self, index: OpenIndex, decoded: Sequence[_Decoded]) -> None:
         if not decoded:
             return
+        self._courtesy.give_way()
         BATCH.observe(len(decoded))
         with FORWARD.time():
             vectors = index.embedder.embed([one.pixels for one in decoded])
@@ -160,6 +165,7 @@ class Indexing:
             Point(one.picture.id, vector, payload_of(one.picture))
             for one, vector in zip(decoded, vectors, strict=True)
         ]
+        self._courtesy.give_way()
         with UPSERT.time():
             index.collection.upsert(points)
         reach("after_upsert")
@@ -171,11 +177,13 @@ class Indexing:
         failed: Sequence[_Failed],
     ) -> None:
         pictures = [*(one.picture for one in decoded), *(one.picture for one in failed)]
+        self._courtesy.give_way()
         with self._db.write() as session:
             there = _revisions(session, [picture.id for picture in pictures])
             _promise_overtaken(session, pictures, there)
             _record_indexed(session, index.id, [one for one in decoded if one.picture.id in there])
             _record_failed(session, index.id, failed)
+        self._courtesy.give_way()
         self._outbox.settle([picture.id for picture in pictures])
         _count(decoded, failed)
 

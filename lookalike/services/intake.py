@@ -94,7 +94,7 @@ class Intake:
 
     def add(
         self,
-        uploads: Sequence[Upload],
+        uploads: Iterable[Upload],
         library: str,
         labels: Labels,
         queue: Queue = Queue.INTERACTIVE,
@@ -111,7 +111,7 @@ class Intake:
 
     def _add(
         self,
-        uploads: Sequence[Upload],
+        uploads: Iterable[Upload],
         library: str,
         labels: Labels,
         queue: Queue,

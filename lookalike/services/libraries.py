@@ -30,6 +30,7 @@ class Libraries:
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        self._known: set[str] = set()
 
     def create(self, name: str) -> LibraryRecord:
         """Make a library; one that exists already is returned as it is.
@@ -61,9 +62,14 @@ class Libraries:
         return LibraryRecord(*row)
 
     def require(self, name: str) -> None:
-        """Check that a library exists. Raises NotFoundError."""
-        with self._db.read() as session:
-            require_library(session, name)
+        """Check that a library exists. Raises NotFoundError.
+
+        One that was there once is not looked up again: libraries stay.
+        """
+        if name not in self._known:
+            with self._db.read() as session:
+                require_library(session, name)
+            self._known.add(name)
 
     def list(self) -> list[LibraryRecord]:
         """All libraries by name."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import Select, and_, select
@@ -20,6 +20,9 @@ from lookalike.services.models import Entry, Picture, PictureTag, State
 from lookalike.services.outbox import Outbox, remember, remember_removal
 from lookalike.services.payloads import agree, payload_of
 from lookalike.services.ports import BlobStore
+
+Standings: TypeAlias = "Select[Picture, str, str | None, str | None]"
+"""Pictures with state, code and message in the live index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,16 +117,16 @@ class Pictures:
         return picture, self._blobs.open(original_key(picture.sha256))
 
 
-def _standing() -> Select[Picture, Entry]:
-    return select(Picture, Entry).join(
+def _standing() -> Standings:
+    return select(Picture, Entry.state, Entry.code, Entry.message).join(
         Entry, and_(Entry.picture_id == Picture.id, Entry.index_id == live_index_id())
     )
 
 
-def _shown(session: Session, query: Select[Picture, Entry]) -> list[Shown]:
+def _shown(session: Session, query: Standings) -> list[Shown]:
     return [
-        Shown(picture, State(entry.state), entry.code, entry.message)
-        for picture, entry in session.execute(query)
+        Shown(picture, State(state), code, message)
+        for picture, state, code, message in session.execute(query)
     ]
 
 
@@ -142,7 +145,7 @@ def _held(session: Session, picture_id: UUID) -> Picture:
     return _require(session, picture_id).picture
 
 
-def _selected(query: Select[Picture, Entry], selection: Selection) -> Select[Picture, Entry]:
+def _selected(query: Standings, selection: Selection) -> Standings:
     if selection.library is not None:
         query = query.where(Picture.library == selection.library)
     if selection.state is not None:

@@ -10,8 +10,10 @@ from lookalike.services.archive.backup import Backup
 from lookalike.services.archive.restore import Restore, Stores
 from lookalike.services.consistency.checking import Checking
 from lookalike.services.consistency.repairing import Repairing
+from lookalike.services.courtesy import Courtesy
 from lookalike.services.db import Database
 from lookalike.services.failures import Failures
+from lookalike.services.garbage import keep_what_is_loaded
 from lookalike.services.imaging.limits import Limits
 from lookalike.services.importing.bringing import Bringing
 from lookalike.services.importing.carrying import Carrying
@@ -77,6 +79,7 @@ class Platform:
 
     settings: Settings
     limits: Limits
+    courtesy: Courtesy
     embedders: Embedders
     staging: Staging
     indexes: Indexes
@@ -106,6 +109,7 @@ class Platform:
     def warm(self) -> None:
         """Start what the first picture would otherwise wait for; returns at once."""
         self._parts.decoder.warm()
+        keep_what_is_loaded()
 
     def close(self) -> None:
         """Release files, threads and connections."""
@@ -145,6 +149,7 @@ def assemble(settings: Settings, parts: Parts) -> Platform:
     return Platform(
         settings=settings,
         limits=ground.limits,
+        courtesy=ground.courtesy,
         embedders=parts.embedders,
         staging=ground.staging,
         indexes=indexes,
@@ -157,7 +162,14 @@ def assemble(settings: Settings, parts: Parts) -> Platform:
         pictures=ground.pictures,
         thumbnails=thumbnails,
         indexing=Indexing(
-            db, blobs, indexes, outbox, parts.decoder, ground.limits, ground.workload
+            db,
+            blobs,
+            indexes,
+            outbox,
+            parts.decoder,
+            ground.limits,
+            ground.courtesy,
+            ground.workload,
         ),
         search=_search(parts, ground),
         recall=Recall(db),
@@ -198,6 +210,7 @@ class _Ground:
     """What several services stand on."""
 
     limits: Limits
+    courtesy: Courtesy
     workload: Workload
     indexes: Indexes
     outbox: Outbox
@@ -215,6 +228,7 @@ def _ground(settings: Settings, parts: Parts) -> _Ground:
     outbox = Outbox(db, indexes, blobs)
     return _Ground(
         limits=limits,
+        courtesy=Courtesy(),
         workload=_workload(settings),
         indexes=indexes,
         outbox=outbox,
@@ -256,7 +270,15 @@ def _importing(
         parts.queue,
         readers,
         files,
-        Bringing(db, claims, readers, staging, ground.intake, settings.import_pending),
+        Bringing(
+            db,
+            claims,
+            readers,
+            staging,
+            ground.intake,
+            ground.courtesy,
+            settings.import_pending,
+        ),
         Rehearsing(
             db, claims, readers, staging, ground.indexes, parts.decoder, ground.limits, workload
         ),
@@ -282,5 +304,15 @@ def _reindexing(settings: Settings, parts: Parts, ground: _Ground) -> tuple[Rein
         switching,
         settings.storage,
     )
-    building = Building(db, claims, parts.queue, indexes, feeding, fitting, measuring, switching)
+    building = Building(
+        db,
+        claims,
+        parts.queue,
+        indexes,
+        feeding,
+        fitting,
+        measuring,
+        switching,
+        ground.courtesy,
+    )
     return reindexing, building

@@ -7,6 +7,7 @@ and the OpenAPI document is made from the same declaration, so the two cannot di
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar, get_origin
 
@@ -15,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from lookalike.services.errors import InvalidRequestError, TooLargeError
 from lookalike.services.filters import invalid_request
+from lookalike.web.context import platform
 
 MAX_JSON_BYTES = 1024 * 1024
 """A JSON body is held in memory as a whole, unlike the files of an upload."""
@@ -35,7 +37,8 @@ class Operation:
     """One method on one path, with everything that is promised about it.
 
     `query`, `body` and `form` are models of the query string, a JSON body and a multipart body;
-    a form's file fields are named in `files`. `answer` is what `status` carries.
+    a form's file fields are named in `files`. `answer` is what `status` carries. Where somebody
+    is `waiting` for it, background work of this process gives way meanwhile.
     """
 
     method: str
@@ -48,6 +51,7 @@ class Operation:
     query: type[BaseModel] | None
     body: type[BaseModel] | None
     form: type[BaseModel] | None
+    waiting: bool
 
 
 class Api:
@@ -67,6 +71,7 @@ class Api:
         query: type[BaseModel] | None = None,
         body: type[BaseModel] | None = None,
         form: type[BaseModel] | None = None,
+        waiting: bool = False,
     ) -> Callable[[View], View]:
         """Declare the decorated view; `rule` is such as `GET /images/<uuid:picture_id>`.
 
@@ -76,8 +81,9 @@ class Api:
         method, path = rule.split(" ", 1)
 
         def declare(view: View) -> View:
+            models = query, body, form
             self.operations.append(
-                Operation(method, path, view, summary, self.tag, status, answer, query, body, form)
+                Operation(method, path, view, summary, self.tag, status, answer, *models, waiting)
             )
             return view
 
@@ -97,13 +103,18 @@ def add_operations(blueprint: Blueprint, operations: Iterable[Operation]) -> Non
 
 def _checked(operation: Operation) -> View:
     def run(**values: Any) -> Any:
-        if operation.query:
-            values["query"] = read_query(operation.query)
-        if operation.body and not (operation.form and is_multipart()):
-            values["body"] = read_body(operation.body)
-        return _respond(operation.view(**values), operation.status)
+        with platform().courtesy.answering() if operation.waiting else nullcontext():
+            return _answer(operation, values)
 
     return run
+
+
+def _answer(operation: Operation, values: dict[str, Any]) -> Any:
+    if operation.query:
+        values["query"] = read_query(operation.query)
+    if operation.body and not (operation.form and is_multipart()):
+        values["body"] = read_body(operation.body)
+    return _respond(operation.view(**values), operation.status)
 
 
 def _respond(result: Any, status: int) -> Any:

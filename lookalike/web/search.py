@@ -103,6 +103,7 @@ class SimilarQuery(BaseModel):
     body=SearchBody,
     form=SearchForm,
     answer=Found,
+    waiting=True,
 )
 def search(body: SearchBody | None = None) -> Found:
     """Search by stored ids (JSON) or by an uploaded picture (multipart)."""
@@ -123,6 +124,7 @@ def search(body: SearchBody | None = None) -> Found:
     "List the neighbours of a stored picture",
     query=SimilarQuery,
     answer=Found,
+    waiting=True,
 )
 def similar_images(picture_id: UUID, query: SimilarQuery) -> Found:
     """The neighbours of a picture, in its own library."""

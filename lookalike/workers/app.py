@@ -6,7 +6,6 @@ sends messages and never needs it.
 
 from __future__ import annotations
 
-import os
 import sys
 from functools import cache
 from typing import Any
@@ -19,10 +18,9 @@ from lookalike.services.errors import ConfigurationError, LookalikeError, Unavai
 from lookalike.services.logs import configure_logs
 from lookalike.services.metrics import serve_metrics
 from lookalike.services.platform import Platform
+from lookalike.services.priority import step_back
 from lookalike.services.settings import read_settings
 from lookalike.workers.factory import create_app
-
-NICENESS = 10
 
 log = structlog.get_logger(__name__)
 
@@ -32,7 +30,7 @@ settings = read_settings()
 @cache
 def platform() -> Platform:
     """The services of this process, put together before the first task comes in."""
-    return bootstrap_patiently(settings)
+    return bootstrap_patiently(settings, background=True)
 
 
 app = create_app(settings, platform)
@@ -45,8 +43,7 @@ def _set_up_logging(**_facts: Any) -> None:
 
 @worker_init.connect  # type: ignore[untyped-decorator]
 def _start(**_facts: Any) -> None:
-    # Whoever searches on the same machine goes first.
-    os.nice(NICENESS)
+    step_back()  # whoever searches on the same machine goes first
     try:
         serve_metrics(settings.metrics_port)
         platform().sweeping.run()

@@ -7,6 +7,8 @@ import threading
 from celery import Celery
 from celery.worker import WorkController, state
 
+from lookalike.services.priority import step_back
+
 
 class WorkerThread:
     """Works on the app's queue until stopped."""
@@ -25,11 +27,15 @@ class WorkerThread:
             without_mingle=True,
             without_heartbeat=True,
         )
-        self._thread = threading.Thread(target=self._controller.start, name="worker", daemon=True)
+        self._thread = threading.Thread(target=self._work, name="worker", daemon=True)
 
     def start(self) -> None:
         """Begin; returns at once."""
         self._thread.start()
+
+    def _work(self) -> None:
+        step_back()
+        self._controller.start()
 
     def stop(self, timeout: float) -> bool:
         """Finish the tasks in hand and end; whether it did within `timeout` seconds."""

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -165,6 +166,13 @@ def test_a_process_is_confined_and_has_loaded_nothing_but_decoders(decoder: Proc
     heavy = {"torch", "openvino", "flask", "celery", "sqlalchemy", "qdrant_client", "pytest"}
     assert not heavy & found["modules"]
     assert "PIL.JpegImagePlugin" in found["modules"]
+
+
+@pytest.mark.parametrize("background", [True, False])
+def test_only_in_the_background_does_it_decode_where_nothing_else_wants_to(background: bool):
+    with closing(ProcessDecoder(LIMITS, 1, background=background)) as decoder:
+        policy = os.sched_getscheduler(decoder.run(faulty_jobs.pid, PICTURE))
+    assert policy == (os.SCHED_IDLE if background else os.SCHED_OTHER)
 
 
 def test_a_process_is_replaced_after_many_pictures(decoder: ProcessDecoder, monkeypatch):

@@ -206,6 +206,27 @@ print(sorted({"torch", "openvino"} & set(sys.modules)))
     assert done.stdout == "[]\n"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux schedules threads by themselves")
+@pytest.mark.parametrize("background", [True, False])
+def test_only_in_the_background_does_it_compute_where_nothing_else_wants_to(
+    background: bool, models_cache
+):
+    program = f"""
+import os
+import numpy as np
+from pathlib import Path
+from lookalike.services.adapters.embedding.registry import ModelRegistry
+registry = ModelRegistry("auto", 4, Path({str(models_cache)!r}), background={background})
+registry.get("efficientnet-lite0").embed([np.zeros((224, 224, 3), np.uint8)] * 8)
+threads = map(int, os.listdir("/proc/self/task"))
+print(os.SCHED_IDLE in {{os.sched_getscheduler(one) for one in threads}})
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"{background}\n"
+
+
 def embedder(network: Network, cache: Path | None = None) -> OpenVinoEmbedder:
     return OpenVinoEmbedder(network, "float32", 4, cache)
 

@@ -188,3 +188,21 @@ def test_health_is_being_alive_and_readiness_names_what_is_wrong(client: FlaskCl
     }
     world.queue.down = False
     assert client.get("/readyz").status_code == 200
+
+
+def test_background_work_gives_way_to_a_search_until_it_is_answered(
+    client: FlaskClient, world: World
+):
+    [picture_id, _] = world.indexed(small(1), small(2))
+    courtesy, seen = world.platform.courtesy, []
+    world.vectors.before["search"] = lambda: seen.append(courtesy.is_answering)
+    assert ids_of(client.post(f"{API}/search", json={"like": [str(picture_id)]}))
+    world.vectors.before["search"] = lambda: seen.append(courtesy.is_answering)
+    client.get(f"{API}/images/{picture_id}/similar")
+    client.get(f"{API}/images")
+    assert (seen, courtesy.is_answering) == ([True, True], False)
+
+
+def test_a_search_that_is_refused_holds_nothing_up(client: FlaskClient, world: World):
+    refused(client.post(f"{API}/search", json={"like": [UNKNOWN]}), 404, "not_found")
+    assert not world.platform.courtesy.is_answering

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from itertools import islice
 
 from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
+from lookalike.services.courtesy import Courtesy
 from lookalike.services.db import Database
 from lookalike.services.failpoints import reach
 from lookalike.services.importing import ledger
@@ -41,6 +42,7 @@ class Bringing:
         readers: Readers,
         staging: Staging,
         intake: Intake,
+        courtesy: Courtesy,
         most_pending: int,
     ) -> None:
         self._db = db
@@ -48,6 +50,7 @@ class Bringing:
         self._readers = readers
         self._staging = staging
         self._intake = intake
+        self._courtesy = courtesy
         self._most_pending = most_pending
 
     def go_on(self, claim: Claim) -> float:
@@ -58,6 +61,7 @@ class Bringing:
         """
         until = time.monotonic() + SLICE_SECONDS
         while True:
+            self._courtesy.give_way()
             row, waiting, again = self._survey(claim)
             if row.state != ImportState.RUNNING:
                 return 0
@@ -112,8 +116,12 @@ class Bringing:
             self._add(row, batch, write)
 
     def _add(self, row: Import, batch: Batch, write: Ledger) -> None:
-        uploads = [Upload(item.name, staged, _labels(item, row)) for item, staged in batch.staged]
-        self._intake.add(uploads, row.library, Labels(), Queue.BULK, write)
+        self._intake.add(self._uploads(row, batch), row.library, Labels(), Queue.BULK, write)
+
+    def _uploads(self, row: Import, batch: Batch) -> Iterator[Upload]:
+        for item, staged in batch.staged:
+            self._courtesy.give_way()
+            yield Upload(item.name, staged, _labels(item, row))
 
     def _total(self, row: Import, reader: Reader) -> int | None:
         return row.total if row.total is not None else reader.total()

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from lookalike.services.centring import to_bytes
 from lookalike.services.claims import OvertakenError
+from lookalike.services.courtesy import Courtesy
 from lookalike.services.db import Database
 from lookalike.services.failpoints import reach
 from lookalike.services.indexes import Indexes
@@ -58,6 +59,7 @@ class Building(Relay[Index]):
         fitting: Fitting,
         measuring: Measuring,
         switching: Switching,
+        courtesy: Courtesy,
     ) -> None:
         super().__init__(claims, queue.put_build, self._go_on, lambda _: None)
         self._db = db
@@ -67,6 +69,7 @@ class Building(Relay[Index]):
         self._fitting = fitting
         self._measuring = measuring
         self._switching = switching
+        self._courtesy = courtesy
         self._steps: dict[IndexTask, Callable[[Claim], float]] = {
             IndexTask.BUILD: self._build,
             IndexTask.MEASURE: self._measure,
@@ -149,11 +152,15 @@ class Building(Relay[Index]):
                 setattr(row, name, value)
 
     def _still(self, claim: Claim) -> Callable[[int, int], None]:
-        """Raises OvertakenError, looking once a second, when the work is not wanted any more."""
+        """What is called between two steps of long work: gives way to whoever searches.
+
+        Raises OvertakenError, looking once a second, when the work is not wanted any more.
+        """
         looked = time.monotonic()
 
         def look(_done: int, _total: int) -> None:
             nonlocal looked
+            self._courtesy.give_way()
             if time.monotonic() - looked < LOOK_SECONDS:
                 return
             looked = time.monotonic()

@@ -1,7 +1,8 @@
-"""The process that decodes: `python -m lookalike.services.adapters.decoding.child FD MEGABYTES`.
+"""The process that decodes: `python -m ...decoding.child FD MEGABYTES 0|1`.
 
 It reads functions and their arguments from the connection with that file descriptor, runs one at
 a time and answers with what came of it. It ends when the connection does, and with its parent.
+With 1, it runs only where nothing else wants to.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from typing import Any, TypeAlias
 
 # Loaded before the first task, and before memory is limited: what the tasks work with.
 from lookalike.services.adapters.decoding import jobs
-from lookalike.services.adapters.priority import step_back
 from lookalike.services.errors import LookalikeError
+from lookalike.services.priority import use_idle_cores
 
 Task: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...]]
 Outcome: TypeAlias = tuple[bool, Any]
@@ -33,9 +34,10 @@ LEASH = 0
 __all__ = ["Outcome", "Task", "jobs", "main"]
 
 
-def main(connection: Connection, megabytes: int) -> None:
+def main(connection: Connection, megabytes: int, *, background: bool) -> None:
     """Work until the connection ends. The first message says that this process is ready."""
-    step_back()
+    if background:
+        use_idle_cores()
     _die_with_parent()
     _go_first_when_memory_ends()
     _limit_memory(megabytes)
@@ -87,4 +89,4 @@ def _limit_memory(megabytes: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Connection(int(sys.argv[1])), int(sys.argv[2]))
+    main(Connection(int(sys.argv[1])), int(sys.argv[2]), background=sys.argv[3] == "1")

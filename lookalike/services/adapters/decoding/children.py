@@ -49,14 +49,15 @@ class OutOfTimeError(Exception):
 class Child:
     """One process. To be used by one thread at a time; `kill` may come from any."""
 
-    def __init__(self, megabytes: int) -> None:
+    def __init__(self, megabytes: int, *, background: bool) -> None:
         """Start it, without waiting until it is ready. OSError if the system cannot."""
         self._connection, theirs = Pipe()
         self._ready = False
         self._tasks = 0
         with theirs:
+            arguments = [str(theirs.fileno()), str(megabytes), str(int(background))]
             self._process = subprocess.Popen(  # noqa: S603 - our own module, and no shell
-                [sys.executable, "-P", "-m", MODULE, str(theirs.fileno()), str(megabytes)],
+                [sys.executable, "-P", "-m", MODULE, *arguments],
                 env={**os.environ, **ONE_THREAD, "PYTHONPATH": os.pathsep.join(sys.path)},
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.PIPE,
@@ -117,9 +118,10 @@ class Children:
     its answers.
     """
 
-    def __init__(self, count: int, seconds: float, megabytes: int) -> None:
+    def __init__(self, count: int, seconds: float, megabytes: int, *, background: bool) -> None:
         self._seconds = seconds
         self._megabytes = megabytes
+        self._background = background
         self._alive: set[Child] = set()
         self._closed = False
         self._owner: int | None = None
@@ -186,7 +188,7 @@ class Children:
             if self._closed:
                 raise _closed()
             try:
-                child = Child(self._megabytes)
+                child = Child(self._megabytes, background=self._background)
             except OSError as error:
                 raise _not_started() from error
             self._alive.add(child)

@@ -43,7 +43,8 @@ class ProcessDecoder:
 
     A picture that takes longer than `seconds`, or more than `megabytes` of memory, or that ends
     its process and then, alone, another one, is refused; all others go on. Large pictures are
-    decoded one at a time. Nothing is started before the first picture or `warm`.
+    decoded one at a time. Nothing is started before the first picture or `warm`. In the
+    `background`, they run where nothing else wants to.
     """
 
     def __init__(
@@ -52,11 +53,13 @@ class ProcessDecoder:
         processes: int,
         seconds: float = SECONDS,
         megabytes: int = MEGABYTES,
+        *,
+        background: bool = False,
     ) -> None:
         self._limits = limits
         self._seconds = seconds
         self._megabytes = megabytes
-        self._children = Children(processes, seconds, megabytes)
+        self._children = Children(processes, seconds, megabytes, background=background)
         self._alone = threading.Lock()
         self._blamed = 0
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from lookalike.services.adapters.edge.folder import sync_tree
 from lookalike.services.adapters.edge.shard import Shard
 from lookalike.services.errors import UnavailableError
+from lookalike.services.priority import use_idle_cores
 
 POLL_SECONDS = 0.05
 SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of Linux's prctl
@@ -64,6 +65,7 @@ def main(path: Path, parent: int) -> None:
     """Do the work, in the child process."""
     _die_with(parent)
     os.nice(19)
+    use_idle_cores()
     shard = Shard.load(path)
     shard.optimize()
     shard.flush()

@@ -14,8 +14,9 @@ import structlog
 
 from lookalike.services.adapters.embedding.batches import joined, stacked
 from lookalike.services.adapters.embedding.networks import Network
-from lookalike.services.adapters.priority import step_back
 from lookalike.services.errors import LookalikeError, UnavailableError
+from lookalike.services.garbage import keep_what_is_loaded
+from lookalike.services.priority import use_idle_cores
 from lookalike.services.records import ModelDefinition, Pixels, Vectors
 
 if TYPE_CHECKING:
@@ -37,18 +38,26 @@ class OpenVinoEmbedder:
     """
 
     def __init__(
-        self, network: Network, precision: str, forward_batch: int, cache_dir: Path | None
+        self,
+        network: Network,
+        precision: str,
+        forward_batch: int,
+        cache_dir: Path | None,
+        *,
+        background: bool = False,
     ) -> None:
         """Load nothing yet.
 
         `precision` is float32, bfloat16 (computed in float32 on a CPU that has none) or auto.
         `forward_batch` bounds the pictures in one pass. `cache_dir` keeps the converted model
-        between starts; None converts it each time.
+        between starts; None converts it each time. In the `background`, it computes where nothing
+        else wants to.
         """
         self._network = network
         self._precision = precision
         self.forward_batch = forward_batch
         self._cache_dir = cache_dir
+        self._initializer = use_idle_cores if background else None
         self._lock = threading.Lock()
         self._model: _Loaded | None = None
 
@@ -83,7 +92,7 @@ class OpenVinoEmbedder:
     def _load(self) -> _Loaded:
         try:
             # Its threads take after the one that makes them.
-            with ThreadPoolExecutor(1, initializer=step_back) as thread:
+            with ThreadPoolExecutor(1, initializer=self._initializer) as thread:
                 return thread.submit(self._compile).result()
         except LookalikeError:
             raise
@@ -98,6 +107,7 @@ class OpenVinoEmbedder:
             loaded = _Loaded(compiled(self._network, self._precision, self._cache_dir))
             side = self.definition.recipe.size
             loaded.forward(np.zeros((1, side, side, 3), np.uint8))
+        keep_what_is_loaded()
         return loaded
 
     def _unavailable(self, what: str) -> UnavailableError:

@@ -37,6 +37,8 @@ class ModelRegistry:
         device: str = "cpu",
         weights: Mapping[str, Path] | None = None,
         weights_url: str = PYTORCH,
+        *,
+        background: bool = False,
     ) -> None:
         """Load nothing yet.
 
@@ -44,7 +46,7 @@ class ModelRegistry:
         `forward_batch` of None is what suits the device. `precision` and `cache_dir` are those of
         `OpenVinoEmbedder` and `TorchEmbedder`; weights that are fetched, from `weights_url`, go
         into the folder `weights` in `cache_dir`, or in the working folder. `weights` are files
-        that the user has, by model.
+        that the user has, by model. In the `background`, CPUs compute where nothing else wants to.
         """
         self._precision = precision
         self._forward_batch = forward_batch
@@ -52,6 +54,7 @@ class ModelRegistry:
         self._files = WeightFiles((cache_dir or Path()) / "weights", weights or {}, weights_url)
         self._models = {name: self._located(model) for name, model in models.items()}
         self._device = device
+        self._background = background
         self._embedders: dict[str, Embedder] = {}
         self._lock = threading.Lock()
 
@@ -93,7 +96,9 @@ class ModelRegistry:
         device = chosen(self._device)
         batch = self._forward_batch or FORWARD_BATCH[device]
         if device == "cpu":
-            return OpenVinoEmbedder(network, self._precision, batch, self._cache_dir)
+            return OpenVinoEmbedder(
+                network, self._precision, batch, self._cache_dir, background=self._background
+            )
         return TorchEmbedder(network, device, self._precision, batch)
 
 
