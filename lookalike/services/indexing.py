@@ -101,6 +101,7 @@ class Indexing:
 
     def _index_all(self, index: OpenIndex, picture_ids: Sequence[UUID]) -> None:
         for group in self._leases.plan(index.id, picture_ids):
+            self._courtesy.give_way()
             with self._leased(index, group) as pictures:
                 reach("after_receive")
                 self._index_into(index, pictures)
@@ -149,7 +150,9 @@ class Indexing:
     def _open_and_prepare(self, picture: Picture, recipe: Recipe) -> _Decoded:
         with self._blobs.open(original_key(picture.sha256)) as file:
             data = read_picture(file, self._limits)
+        self._courtesy.give_way()
         made = self._decoder.prepare_for_index(data, [recipe], self._workload.thumbnail_side)
+        self._courtesy.give_way()
         self._blobs.put_bytes(thumbnail_key(picture.sha256), made.thumbnail)
         return _Decoded(picture, made.pixels[0], made.dhash, made.phash)
 

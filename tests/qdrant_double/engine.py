@@ -14,6 +14,8 @@ from httpx import Headers
 from qdrant_client import QdrantClient, models
 from qdrant_client.http.exceptions import UnexpectedResponse
 
+from tests.qdrant_double.filtering import remember_filters
+
 
 class Engine:
     """Takes the calls of a QdrantClient, one at a time, from any thread.
@@ -23,6 +25,7 @@ class Engine:
 
     def __init__(self, path: Path | None = None) -> None:
         """Keep points in memory, or also in the folder `path`."""
+        remember_filters()
         self._path = path
         self._lock = threading.RLock()
         self._client = self._open()
