@@ -76,10 +76,11 @@ class Cluster:
         )
 
     def environment(self, **settings: str) -> dict[str, str]:
-        """What processes find in their environment."""
+        """What processes find in their environment. What killed ones leave goes with the folder."""
         failpoints = settings.pop("failpoints", "")
         return environment(**{**self.settings, **settings}) | (
-            {"LOOKALIKE_FAILPOINTS": failpoints} if failpoints else {}
+            {"TMPDIR": str(self.folder)}
+            | ({"LOOKALIKE_FAILPOINTS": failpoints} if failpoints else {})
         )
 
     def tell(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,7 @@ from lookalike.cli.indexes import activate, override_option, telling_how, went_l
 from lookalike.cli.options import data_option, json_option, url_option
 from lookalike.cli.output import print_json
 from lookalike.services.records import Storage
-from lookalike.services.reindexing.figures import Counts, Figures
-from lookalike.services.reindexing.gates import failed, gates
+from lookalike.services.reindexing.gates import check_names, gate_names
 from lookalike.services.settings import read_settings
 
 BUILT = frozenset({"ready", "live"})
@@ -75,7 +73,8 @@ def reindex(
     one stays for a way back (`lookalike indexes`). Naming the model that is live builds its index
     anew. Ends with 1 when it was not built, or a gate stopped the switch.
     """
-    _check_names(overridden, labels)
+    # Now, and not after hours.
+    check_names(gate_names(labels), overridden)
     settings = read_settings(data_dir=data)
     wanted = {
         "model": model,
@@ -98,21 +97,6 @@ def reindex(
     if as_json:
         print_json(one)
     sys.exit(0 if one["state"] in BUILT else 1)
-
-
-def _check_names(overridden: Sequence[str], labels: Sequence[str]) -> None:
-    """Refuse names that no gate will have now, and not after hours. Raises InvalidRequestError."""
-    counts = Counts(
-        pictures=0, indexed=0, failed=0, pending=0, points=0, least=0, most=0, missing=0
-    )
-    unmeasured = Figures(
-        counts=counts,
-        bytes_per_picture=None,
-        searches={},
-        overlap=None,
-        quality=dict.fromkeys(labels),
-    )
-    failed(gates(unmeasured), overridden)
 
 
 def _build(client: Client, wanted: dict[str, Any], *, alone: bool, visible: bool) -> dict[str, Any]:

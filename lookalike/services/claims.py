@@ -162,8 +162,13 @@ class Claims(ABC, Generic[Row]):
 
         Others may refer to it meanwhile (`key_share`): uploads add entries to an index.
         """
-        query = select(self.table).where(self.table.id == row_id)
-        return session.scalar(query.with_for_update(key_share=True))
+        return locked(session, self.table, row_id)
+
+
+def locked(session: Session, table: type[Row], row_id: UUID) -> Row | None:
+    """See `Claims.locked`."""
+    query = select(table).where(table.id == row_id)
+    return session.scalar(query.with_for_update(key_share=True))
 
 
 def ticket_for(row: Import | Index) -> UUID:

@@ -70,14 +70,14 @@ class Indexes:
                 row = new_index(self._embedders.get(model).definition, self._storage)
                 row.state, row.live_at = IndexState.LIVE, now()
                 session.add(row)
-        self._open(row)
+        self.open(row)
         return row
 
     def live(self) -> OpenIndex:
         """The index that searches use. Raises UnavailableError when there is none."""
         with self._db.read() as session:
             row = live_index(session)
-        return self._open(row)
+        return self.open(row)
 
     def standing(self, index_id: UUID) -> OpenIndex:
         """An index that can be searched. Raises NotFoundError when it is not, or not any more."""
@@ -88,7 +88,7 @@ class Indexes:
                 "That index cannot be searched, or not any more. Search again without naming one.",
                 id=str(index_id),
             )
-        return self._open(row)
+        return self.open(row)
 
     def name_live(self) -> None:
         """Give the live collection its alias in the store. Raises UnavailableError."""
@@ -102,7 +102,7 @@ class Indexes:
         Another one whose model cannot be used any more is passed over, and waits.
         """
         rows = [row for row in self._rows(_worked()) if self._is_usable(row)]
-        return [self._open(row) for row in rows]
+        return [self.open(row) for row in rows]
 
     def collections(self) -> list[VectorCollection]:
         """The vectors of every index that holds any, whether or not its model can be loaded."""
@@ -110,7 +110,10 @@ class Indexes:
 
     def open(self, row: Index) -> OpenIndex:
         """An index whatever its state. Raises UnavailableError where weights are missing."""
-        return self._open(row)
+        embedder = self._embedders.get(row.model)
+        if row.mean is not None:
+            embedder = Centred(embedder, from_bytes(row.mean, row.dimensions))
+        return OpenIndex(row.id, row.model, self.collection(row), embedder)
 
     def collection(self, row: Index) -> VectorCollection:
         """The vectors of an index."""
@@ -144,12 +147,6 @@ class Indexes:
             log.warning("index_not_fed", index_id=str(row.id), reason=error.message)
             return False
         return True
-
-    def _open(self, row: Index) -> OpenIndex:
-        embedder = self._embedders.get(row.model)
-        if row.mean is not None:
-            embedder = Centred(embedder, from_bytes(row.mean, row.dimensions))
-        return OpenIndex(row.id, row.model, self.collection(row), embedder)
 
 
 def spec_of(row: Index) -> CollectionSpec:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from lookalike.services.records import Hit
+
+NEAREST = 10
+"""How many neighbours are compared: recall@10."""
+
+EPSILON = 1e-5
+"""Scores this close are the same: both ways of searching round float32 sums in their own order."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,3 +72,16 @@ def average_precision(
 
 def _measures(relevant: NDArray[np.bool_]) -> NDArray[np.float64]:
     return np.stack([*(precision_at(k, relevant) for k in (1, 5, 10)), average_precision(relevant)])
+
+
+def recall(exact: Sequence[Hit], found: Sequence[Hit]) -> float | None:
+    """The share of the `exact` nearest that was found, 0 to 1; None when there are none to find.
+
+    What was found counts when it is as alike as the last of the exact ones, so that it does not
+    matter which of several that are equally alike it is. Both come best first, at most as many
+    found as exact were asked for; where fewer exist, the share is of those.
+    """
+    if not exact:
+        return None
+    enough = exact[-1].score - EPSILON
+    return min(1.0, sum(hit.score >= enough for hit in found) / len(exact))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import structlog
 
+from lookalike.services.disk import disk_usage
 from lookalike.services.models import now
 from lookalike.services.settings import Settings
 
@@ -27,9 +28,6 @@ looking takes at most a twentieth of the time, however many files there are."""
 
 PATIENCE_SECONDS = 2.0
 """How long whoever asks waits for a look; after that the answer is what the look before gave."""
-
-BLOCK = 512
-"""The unit of `st_blocks`, whatever the file system's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,29 +94,6 @@ class Resources:
         self._usage = Usage(parts, now())
         ended = time.monotonic()
         self._next = ended + max(KEPT_SECONDS, TIMES * (ended - started))
-
-
-def disk_usage(path: Path) -> int:
-    """Bytes that a file, or all below a folder, take up on disk; 0 for what is not there.
-
-    Files may come and go meanwhile.
-    """
-    try:
-        if not path.is_dir():
-            return path.stat().st_blocks * BLOCK
-        with os.scandir(path) as found:
-            return sum(_size(one) for one in found)
-    except OSError:
-        return 0
-
-
-def _size(found: os.DirEntry[str]) -> int:
-    try:
-        if found.is_dir(follow_symlinks=False):
-            return disk_usage(Path(found.path))
-        return found.stat(follow_symlinks=False).st_blocks * BLOCK
-    except OSError:
-        return 0
 
 
 def resident_memory() -> int | None:

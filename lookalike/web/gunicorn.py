@@ -18,7 +18,8 @@ from lookalike.services.errors import LookalikeError
 from lookalike.services.settings import read_settings
 
 # Set before anything of Prometheus is imported: it decides then whether processes add up.
-os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="lookalike-metrics-"))
+if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="lookalike-metrics-")
 
 try:
     settings = read_settings()

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, select
 
 from lookalike.services.consistency import reading
-from lookalike.services.consistency.reading import IdSet, pages, sliced
+from lookalike.services.consistency.reading import IdSet, pages
 from lookalike.services.db import Database
 from lookalike.services.models import Library
+from lookalike.services.slices import sliced
 
 ids = st.binary(min_size=4, max_size=4) | st.sampled_from([b"\0\0\0\0", b"a\0\0\0", b"\0\0\0a"])
 

@@ -17,8 +17,9 @@ from sqlalchemy import select, update
 from lookalike.services.filters import Filter, parse_filter
 from lookalike.services.models import Index, IndexState, RecallSample, SampledQuery, new_id, now
 from lookalike.services.ports import VectorQuery
+from lookalike.services.ranking import recall
 from lookalike.services.recall.reading import Overall, Point, Recall, Step
-from lookalike.services.recall.replaying import KEPT, MOST, STALE, Replaying, recall
+from lookalike.services.recall.replaying import KEPT, MOST, STALE, Replaying
 from lookalike.services.recall.sampling import MOST_WAITING, Sampling
 from lookalike.services.records import Hit, target
 from lookalike.services.shapes import Shape

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lookalike.services.resources import Resources, disk_usage, resident_memory
+from lookalike.services.disk import disk_usage
+from lookalike.services.resources import Resources, resident_memory
 from lookalike.services.settings import Settings
 
 KIBIBYTE = 1024

@@ -39,12 +39,12 @@ from lookalike.services.archive.form import (
 )
 from lookalike.services.archive.members import CHUNK, Members, appearing
 from lookalike.services.blobs import original_key
-from lookalike.services.consistency.reading import sliced
 from lookalike.services.db import Database
 from lookalike.services.errors import BlobMissingError
 from lookalike.services.indexes import Indexes, live_index
 from lookalike.services.models import Entry, Library, Picture, State, now
 from lookalike.services.ports import BlobStore, VectorCollection
+from lookalike.services.slices import sliced
 
 SPOOLED = 8 * CHUNK
 """Larger originals pass through a temporary file, smaller ones through memory."""

@@ -26,7 +26,7 @@ from lookalike.services.archive.form import IndexFacts, PictureLine, Show, damag
 from lookalike.services.archive.verify import Archive, Member, originals, vectors, verified
 from lookalike.services.blobs import original_key
 from lookalike.services.centring import centred
-from lookalike.services.consistency.reading import has_entry, pages, sliced
+from lookalike.services.consistency.reading import has_entry, pages
 from lookalike.services.consistency.stored import StoredFiles, forget_file
 from lookalike.services.db import Database, lock
 from lookalike.services.errors import (
@@ -58,6 +58,7 @@ from lookalike.services.ports import BlobStore, Embedders, IndexQueue, VectorSto
 from lookalike.services.queueing import queue_pictures
 from lookalike.services.recall.replaying import forget_index
 from lookalike.services.records import Point, Queue, Storage, Vector
+from lookalike.services.slices import sliced
 from lookalike.services.staging import Staging
 from lookalike.services.thumbnails import Thumbnails
 

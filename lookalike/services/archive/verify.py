@@ -38,9 +38,10 @@ from lookalike.services.archive.form import (
     parse,
 )
 from lookalike.services.archive.members import CHUNK
-from lookalike.services.consistency.reading import IdSet, sliced
+from lookalike.services.consistency.reading import IdSet
 from lookalike.services.errors import ConfigurationError
 from lookalike.services.libraries import NAME_PATTERN
+from lookalike.services.slices import sliced
 
 MOST_IN_MEMORY = 256 * CHUNK
 """Largest member that is held in memory: 2,048 vectors have 16 MiB at 2,048 numbers each."""

@@ -18,13 +18,13 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from lookalike.services.consistency.files import Files
-from lookalike.services.consistency.reading import sliced
 from lookalike.services.consistency.report import Difference, Kind, Report
 from lookalike.services.consistency.vectors import Vectors
 from lookalike.services.db import Database
 from lookalike.services.indexes import FED_STATES, spec_of
 from lookalike.services.models import Index, Picture
 from lookalike.services.ports import BlobStore, VectorStore
+from lookalike.services.slices import sliced
 
 PATIENCE = 20.0
 """Seconds between the two last looks: as long as an upload may be between its first file and its

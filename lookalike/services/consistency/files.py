@@ -10,12 +10,13 @@ from uuid import UUID
 from sqlalchemy import Row, select
 
 from lookalike.services.blobs import original_key, thumbnail_key
-from lookalike.services.consistency.reading import IdSet, has_entry, pages, sliced
+from lookalike.services.consistency.reading import IdSet, has_entry, pages
 from lookalike.services.consistency.report import Difference, Kind
 from lookalike.services.consistency.stored import StoredFiles
 from lookalike.services.db import Database
 from lookalike.services.models import OutboxItem, Picture, State
 from lookalike.services.ports import BlobStore
+from lookalike.services.slices import sliced
 
 ORIGINALS, THUMBNAILS = "originals/", "thumbnails/"
 SHA256 = re.compile(r"[0-9a-f]{64}")

@@ -1,10 +1,9 @@
-"""Reading much with little memory: slices, pages of rows, and sets of ids without objects."""
+"""Reading much with little memory: pages of rows, and sets of ids without objects."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from sqlalchemy import ColumnElement, Row, Select, case, func, select
@@ -12,18 +11,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from lookalike.services.db import Database
 from lookalike.services.models import Entry, Picture, State
-
-SLICE = 500
-"""Rows, files or points that are held at once. SQLite takes 32,766 values in one statement."""
-
-Item = TypeVar("Item")
-
-
-def sliced(items: Iterable[Item], size: int = SLICE) -> Iterator[list[Item]]:
-    """The items in order, in lists of at most `size`."""
-    iterator = iter(items)
-    while part := list(islice(iterator, size)):
-        yield part
+from lookalike.services.slices import SLICE
 
 
 def pages(

@@ -12,7 +12,6 @@ from sqlalchemy import select
 
 from lookalike.services import entries
 from lookalike.services.blobs import original_key, thumbnail_key
-from lookalike.services.consistency.reading import sliced
 from lookalike.services.consistency.report import Difference, Kind, Report
 from lookalike.services.consistency.stored import StoredFiles, forget_file
 from lookalike.services.db import Database
@@ -22,6 +21,7 @@ from lookalike.services.models import Entry, Index, Picture
 from lookalike.services.outbox import Outbox, remember
 from lookalike.services.ports import BlobStore, IndexQueue, VectorStore
 from lookalike.services.queueing import queue_pictures
+from lookalike.services.slices import sliced
 from lookalike.services.thumbnails import Thumbnails
 
 log = structlog.get_logger(__name__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypeAlias
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement
 from sqlalchemy.orm import Session
 
 from lookalike.services import claims
@@ -48,14 +48,9 @@ class Claims(claims.Claims[Import]):
         row.ended_at = now()
 
 
-def locked(session: Session, import_id: UUID) -> Import | None:
-    """The row, which nobody else changes until this write ends."""
-    return session.scalar(select(Import).where(Import.id == import_id).with_for_update())
-
-
 def required(session: Session, import_id: UUID) -> Import:
-    """The same. Raises NotFoundError."""
-    row = locked(session, import_id)
+    """The row, which nobody else changes until this write ends. Raises NotFoundError."""
+    row = claims.locked(session, Import, import_id)
     if row is None:
         raise unknown_import(import_id)
     return row

@@ -9,8 +9,9 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from lookalike.services.claims import locked
 from lookalike.services.db import Database
-from lookalike.services.importing.claims import WORKING, locked
+from lookalike.services.importing.claims import WORKING
 from lookalike.services.models import Import, ImportState, now
 from lookalike.services.ports import BlobStore
 from lookalike.services.staging import Staged
@@ -42,7 +43,7 @@ class Files:
     def drop_done(self, import_id: UUID) -> None:
         """Remove the file of an import that has ended so that nobody will need it."""
         with self._db.write() as session:
-            row = locked(session, import_id)
+            row = locked(session, Import, import_id)
             if row is None or row.file_key is None or not _is_done_with(row):
                 return
             key, row.file_key = row.file_key, None

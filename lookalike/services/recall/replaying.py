@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
@@ -19,18 +18,12 @@ from lookalike.services.filters import parse_filter
 from lookalike.services.indexes import Indexes
 from lookalike.services.models import RecallSample, SampledQuery, now
 from lookalike.services.ports import VectorQuery
-from lookalike.services.records import Hit
+from lookalike.services.ranking import NEAREST, recall
 
 log = structlog.get_logger(__name__)
 
-NEAREST = 10
-"""How many neighbours are compared: recall@10."""
-
 MOST = 5
 """Queries replayed by one run: an exact search compares with every point there is."""
-
-EPSILON = 1e-5
-"""Scores this close are the same: both ways of searching round float32 sums in their own order."""
 
 KEPT = timedelta(days=30)
 """How far back recall can be looked at."""
@@ -113,19 +106,6 @@ class Replaying:
         with self._db.write() as session:
             session.execute(delete(SampledQuery).where(SampledQuery.asked_at < now() - STALE))
             session.execute(delete(RecallSample).where(RecallSample.asked_at < now() - KEPT))
-
-
-def recall(exact: Sequence[Hit], found: Sequence[Hit]) -> float | None:
-    """The share of the `exact` nearest that was found, 0 to 1; None when there are none to find.
-
-    What was found counts when it is as alike as the last of the exact ones, so that it does not
-    matter which of several that are equally alike it is. Both come best first, at most as many
-    found as exact were asked for; where fewer exist, the share is of those.
-    """
-    if not exact:
-        return None
-    enough = exact[-1].score - EPSILON
-    return min(1.0, sum(hit.score >= enough for hit in found) / len(exact))
 
 
 def forget_index(session: Session, index_id: UUID) -> None:

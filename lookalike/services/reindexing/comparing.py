@@ -10,7 +10,7 @@ from uuid import UUID
 import numpy as np
 
 from lookalike.services.ports import VectorCollection, VectorQuery
-from lookalike.services.recall.replaying import NEAREST, recall
+from lookalike.services.ranking import NEAREST, recall
 from lookalike.services.records import Hit, Vector
 from lookalike.services.reindexing.figures import Searches, Times
 from lookalike.services.reindexing.queries import Question

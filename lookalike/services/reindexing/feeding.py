@@ -11,7 +11,6 @@ from sqlalchemy import ColumnElement, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from lookalike.services import entries
-from lookalike.services.consistency.reading import sliced
 from lookalike.services.db import Database
 from lookalike.services.failpoints import reach
 from lookalike.services.models import Entry, Picture, State, now
@@ -20,6 +19,7 @@ from lookalike.services.queueing import queue_pictures
 from lookalike.services.records import Queue
 from lookalike.services.reindexing.claims import Claim, Claims
 from lookalike.services.reindexing.refilling import lost
+from lookalike.services.slices import sliced
 
 log = structlog.get_logger(__name__)
 

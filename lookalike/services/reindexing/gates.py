@@ -6,7 +6,7 @@ Overlap with the live index has no gate: a better model finds other pictures.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from lookalike.services.errors import InvalidRequestError
@@ -26,6 +26,11 @@ MAP_TOLERANCE = 0.001
 """Mean average precision that may be lost. Smaller storage rounds numbers, which swaps neighbours
 that are about equally near: float16 moved the mean of a class of 27 by 0.0002 (vectors drawn at
 random around 20 centres), and nobody would see this much."""
+
+
+COUNTS, MISSING = "counts", "missing"
+COUNTED = frozenset({COUNTS, MISSING})
+"""Gates that need no measurement: whether every picture is in the index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +57,23 @@ def gates(figures: Figures) -> list[Gate]:
 
 
 def count_gates(counts: Counts) -> list[Gate]:
-    """The gates that need no measurement: whether every picture is in the index."""
+    """The gates that are COUNTED."""
     return [_points(counts), _missing(counts)]
+
+
+def gate_names(labels: Iterable[str]) -> list[str]:
+    """The gates that an index has, before it is measured; `labels` are tags to measure mAP by."""
+    return [COUNTS, MISSING, *map(_recall_name, Shape), *map(_quality_name, labels)]
+
+
+def check_names(known: Collection[str], override: Collection[str]) -> None:
+    """Raises InvalidRequestError for a name that no gate has."""
+    for name in override:
+        if name not in known:
+            raise InvalidRequestError(
+                f"There is no gate {name!r} to override. The gates are: {', '.join(known)}.",
+                field="override",
+            )
 
 
 def failed(found: Sequence[Gate], override: Collection[str] = ()) -> list[Gate]:
@@ -61,13 +81,7 @@ def failed(found: Sequence[Gate], override: Collection[str] = ()) -> list[Gate]:
 
     Raises InvalidRequestError for a name that no gate has.
     """
-    known = [gate.name for gate in found]
-    for name in override:
-        if name not in known:
-            raise InvalidRequestError(
-                f"There is no gate {name!r} to override. The gates are: {', '.join(known)}.",
-                field="override",
-            )
+    check_names([gate.name for gate in found], override)
     return [gate for gate in found if not gate.passed and gate.name not in override]
 
 
@@ -75,7 +89,7 @@ def _points(counts: Counts) -> Gate:
     passed = counts.least <= counts.points <= counts.most
     needed = counts.least if counts.points <= counts.least else counts.most
     return Gate(
-        "counts",
+        COUNTS,
         passed,
         counts.points,
         counts.points if passed else needed,
@@ -101,11 +115,15 @@ def _missing(counts: Counts) -> Gate:
         if counts.missing
         else "Every picture that the live index finds is in this one."
     )
-    return Gate("missing", not counts.missing, counts.missing, 0, message)
+    return Gate(MISSING, not counts.missing, counts.missing, 0, message)
+
+
+def _recall_name(shape: Shape) -> str:
+    return "recall" if shape is Shape.UNFILTERED else f"recall: {shape}"
 
 
 def _recall(shape: Shape, searches: Searches | None) -> Gate:
-    name = "recall" if shape is Shape.UNFILTERED else f"recall: {shape}"
+    name = _recall_name(shape)
     needed = UNFILTERED_RECALL if shape is Shape.UNFILTERED else FILTERED_RECALL
     asked = _ASKED[shape]
     if searches is None or searches.queries < LEAST_QUERIES:
@@ -133,8 +151,12 @@ def _too_little(asked: str, searches: Searches | None) -> str:
     )
 
 
+def _quality_name(label: str) -> str:
+    return f"mAP: {label}"
+
+
 def _quality(label: str, quality: Quality | None) -> Gate:
-    name = f"mAP: {label}"
+    name = _quality_name(label)
     if quality is None:
         message = f"Nothing to measure mAP of {label!r} with: no two pictures have this tag."
         return Gate(name, True, None, 0, message)

@@ -16,7 +16,7 @@ from lookalike.services.failpoints import reach
 from lookalike.services.indexes import COMING_AND_GOING, Indexes, live_index
 from lookalike.services.models import Index, IndexState, now
 from lookalike.services.reindexing.claims import Claims
-from lookalike.services.reindexing.gates import Gate, count_gates, failed, gates
+from lookalike.services.reindexing.gates import COUNTED, Gate, count_gates, failed, gates
 from lookalike.services.reindexing.measuring import Figures, Measuring
 
 log = structlog.get_logger(__name__)
@@ -72,7 +72,7 @@ class Switching:
             raise InvalidRequestError("This index was never measured. Measure it first.")
         deadline = time.monotonic() + self.patience
         while blocking := failed(self._gates_now(row), override):
-            counted = all(gate.name in {"counts", "missing"} for gate in blocking)
+            counted = all(gate.name in COUNTED for gate in blocking)
             if not counted or time.monotonic() > deadline:
                 raise _stopped(blocking)
             time.sleep(POLL_SECONDS)

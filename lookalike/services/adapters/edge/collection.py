@@ -11,7 +11,7 @@ import numpy as np
 
 from lookalike.services.adapters.edge.builder import GraphBuilder
 from lookalike.services.adapters.edge.filters import engine_filter
-from lookalike.services.adapters.edge.live import SLICE, LiveShard, sliced
+from lookalike.services.adapters.edge.live import SLICE, LiveShard
 from lookalike.services.adapters.edge.queries import engine_request
 from lookalike.services.adapters.edge.schema import engine_point
 from lookalike.services.adapters.edge.shard import Shard, as_uuid
@@ -19,6 +19,7 @@ from lookalike.services.adapters.qdrant_answers import page
 from lookalike.services.adapters.qdrant_payload import engine_payload, read_payload
 from lookalike.services.ports import StoredPayload, VectorQuery
 from lookalike.services.records import CollectionSpec, Hit, Payload, Point, Vector, scored
+from lookalike.services.slices import sliced
 
 
 class EdgeCollection:

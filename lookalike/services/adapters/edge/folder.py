@@ -12,8 +12,6 @@ from lookalike.services.adapters.edge.errors import translated
 
 CURRENT = "current.json"
 EMPTY = bytes(256 * 1024)
-BLOCK = 512
-"""The unit of `st_blocks`, whatever the file system's own."""
 
 
 class ShardFolder:
@@ -92,15 +90,6 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def disk_usage(path: Path) -> int:
-    """Bytes that a file, or all below a folder, take up on disk; 0 for what is not there.
-
-    The engine reserves more than it writes, and that takes up nothing.
-    """
-    files = [path] if path.is_file() else path.rglob("*")
-    return sum(file.stat().st_blocks * BLOCK for file in files)
 
 
 def sync_tree(root: Path) -> None:

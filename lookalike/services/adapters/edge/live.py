@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
 
 from lookalike.services.adapters.edge.folder import ShardFolder, copy_tree, remove
 from lookalike.services.adapters.edge.shard import Shard
+from lookalike.services.slices import sliced
 
 Answer = TypeVar("Answer")
-Item = TypeVar("Item")
 
 SLICE = 256
 """Points in one call to the engine: 20 ms, in which nothing else in this process can run."""
@@ -132,8 +132,3 @@ class LiveShard:
             old, self._shard = self._shard, fresh
             self.changes = changes
         return old
-
-
-def sliced(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
-    """The items in order, `size` at a time."""
-    return (items[start : start + size] for start in range(0, len(items), size))

@@ -16,8 +16,9 @@ import numpy as np
 import qdrant_edge as edge
 
 from lookalike.services.adapters.edge.errors import translated
-from lookalike.services.adapters.edge.folder import disk_usage, sync_tree
+from lookalike.services.adapters.edge.folder import sync_tree
 from lookalike.services.adapters.edge.schema import config, field_indexes
+from lookalike.services.disk import disk_usage
 from lookalike.services.records import CollectionSpec, Hit, Vector
 
 COPIES = ("quantized.data", "quantized_data")

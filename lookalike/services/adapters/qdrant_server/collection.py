@@ -34,6 +34,7 @@ from lookalike.services.adapters.qdrant_server.server import Call, Server
 from lookalike.services.errors import UnavailableError
 from lookalike.services.ports import StoredPayload, VectorQuery
 from lookalike.services.records import CollectionSpec, Hit, Payload, Point, Vector, scored
+from lookalike.services.slices import sliced
 
 SLICE = 256
 """Points in one request: up to 20 MB of numbers in JSON, where a server takes 32 MB."""
@@ -45,7 +46,6 @@ RACES = 5
 """How often points may be deleted by others just while their payloads are set."""
 
 Answer = TypeVar("Answer")
-Item = TypeVar("Item")
 
 
 class QdrantCollection:
@@ -183,11 +183,6 @@ class QdrantCollection:
                     "Look for a proxy in between, and try again."
                 ) from None
             return missing
-
-
-def sliced(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
-    """The items in order, `size` at a time."""
-    return (items[start : start + size] for start in range(0, len(items), size))
 
 
 def _id(record: models.Record) -> UUID:
