@@ -12,7 +12,7 @@ import json
 import statistics
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,11 +58,11 @@ class Searches:
 
 def run(_pictures: list[Path], scratch: Path) -> None:
     """Print all of it."""
-    generate(scratch / "first", PICTURES)
-    generate(scratch / "second", MORE, first=PICTURES)
+    first = listed(generate(scratch / "first", PICTURES))
+    second = listed(generate(scratch / "second", MORE, first=PICTURES))
     server = Server(scratch / "data", import_roots=json.dumps([str(scratch)]))
     try:
-        _import(server.http, scratch / "first")
+        _import(server.http, first)
         ids = _ids(server.http)
         before = _search_for(server.url, ids, QUIET_SECONDS)
         with _searching(server.url, ids) as during:
@@ -73,7 +73,7 @@ def run(_pictures: list[Path], scratch: Path) -> None:
             time.sleep(1)
         after = _search_for(server.url, ids, QUIET_SECONDS)
         with _searching(server.url, ids) as importing:
-            _import(server.http, scratch / "second")
+            _import(server.http, second)
     finally:
         server.stop()
     _report(before, during, after, importing)
@@ -99,8 +99,23 @@ def _build(http: httpx.Client) -> dict[str, Any]:
     return _wait(http, f"/indexes/{index['id']}", lambda one: one["state"] != "building")
 
 
-def _import(http: httpx.Client, folder: Path) -> None:
-    started = _post(http, "/imports", {"kind": "folder", "source": {"path": str(folder)}})
+def listed(pictures: Sequence[Path]) -> Path:
+    """A manifest of the pictures, beside them: two tags that each have 20%, and both have 4%."""
+    manifest = pictures[0].parent / "manifest.jsonl"
+    with manifest.open("w") as file:
+        for number, path in enumerate(pictures):
+            tags = [tag for tag, has in zip("ab", _has(number), strict=True) if has]
+            file.write(json.dumps({"path": path.name, "tags": tags}) + "\n")
+    return manifest
+
+
+def _has(number: int) -> tuple[bool, bool]:
+    return number % 5 == 0, number % 25 < 5
+
+
+def _import(http: httpx.Client, manifest: Path) -> None:
+    source = {"path": str(manifest), "format": "jsonl"}
+    started = _post(http, "/imports", {"kind": "manifest", "source": source})
     _wait(http, f"/imports/{started['id']}", lambda one: one["state"] in {"done", "failed"})
 
 

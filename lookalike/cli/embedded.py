@@ -17,6 +17,7 @@ from flask import Flask
 from lookalike.services.bootstrap import bootstrap
 from lookalike.services.ownership import Ownership
 from lookalike.services.platform import Platform
+from lookalike.services.priority import step_back
 from lookalike.services.settings import Settings
 from lookalike.web.app import create_app as create_web
 from lookalike.workers.factory import create_app as create_worker
@@ -103,6 +104,7 @@ def repeating(work: Callable[[], object], seconds: float) -> Iterator[None]:
 
 
 def _repeat(work: Callable[[], object], seconds: float, ended: threading.Event) -> None:
+    step_back()
     while not ended.wait(seconds):
         try:
             work()

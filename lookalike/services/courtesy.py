@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 LONGEST_SECONDS = 0.05
-"""The wait at one step. However many people search, work goes on by twenty steps a second."""
+"""The wait at one step. However many people search, there are twenty steps a second."""
 
 
 class Courtesy:
-    """Knows whether a search is being answered. Where workers run elsewhere, none ever is."""
+    """Knows whether this process is answering a search. One that only works never is."""
 
     def __init__(self) -> None:
         self._answering = 0

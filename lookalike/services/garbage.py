@@ -10,6 +10,9 @@ import gc
 
 
 def keep_what_is_loaded() -> None:
-    """Collect once, then pass over every object there is. To be called when loading is done."""
+    """Collect once, then pass over every object there is.
+
+    To be called after the platform was put together, and after each model was loaded.
+    """
     gc.collect()
     gc.freeze()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import unicodedata
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import product
 from pathlib import PurePosixPath
@@ -103,10 +104,11 @@ class Intake:
         """Take each upload or refuse it, answering in their order. One bad file stops no other.
 
         `queue` says whether somebody waits for them or they are part of something large. With a
-        `ledger`, which is always written, they belong to an import; without, to themselves.
+        `ledger`, which is always written, they belong to an import; without, to themselves, and
+        take turns with others.
         Raises NotFoundError for an unknown library, UnavailableError when nothing can be stored.
         """
-        with self._turns:
+        with self._turns if ledger is None else nullcontext():
             return self._add(uploads, library, labels, queue, ledger)
 
     def _add(

@@ -107,7 +107,7 @@ class Platform:
     _parts: Parts
 
     def warm(self) -> None:
-        """Start what the first picture would otherwise wait for; returns at once."""
+        """Start what the first picture would otherwise wait for, without waiting for it."""
         self._parts.decoder.warm()
         keep_what_is_loaded()
 

@@ -16,8 +16,8 @@ STEPS = 10
 def step_back() -> None:
     """Lower the priority of the calling thread, and of all threads and processes it will start.
 
-    For threads that run Python: they get on, however busy the machine is, because others may wait
-    for what they hold.
+    For what must get on, however busy the machine is: threads that run Python, as others may wait
+    for what they hold, and processes that have only so much time.
     """
     if sys.platform == "linux":
         os.nice(STEPS)

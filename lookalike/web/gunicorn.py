@@ -18,8 +18,10 @@ from lookalike.services.errors import LookalikeError
 from lookalike.services.settings import read_settings
 
 # Set before anything of Prometheus is imported: it decides then whether processes add up.
+own_folder: str | None = None
 if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="lookalike-metrics-")
+    own_folder = tempfile.mkdtemp(prefix="lookalike-metrics-")
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = own_folder
 
 try:
     settings = read_settings()
@@ -56,5 +58,6 @@ def child_exit(_server: Any, worker: Any) -> None:
 
 
 def on_exit(_server: Any) -> None:
-    """Leave no folder behind."""
-    shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
+    """Leave no folder behind that somebody else did not make."""
+    if own_folder is not None:
+        shutil.rmtree(own_folder, ignore_errors=True)

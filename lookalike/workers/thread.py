@@ -41,4 +41,7 @@ class WorkerThread:
         """Finish the tasks in hand and end; whether it did within `timeout` seconds."""
         state.should_stop = 0
         self._thread.join(timeout)
-        return not self._thread.is_alive()
+        ended = not self._thread.is_alive()
+        if ended:
+            state.should_stop = None  # the whole process's: the next worker is to work
+        return ended

@@ -199,7 +199,6 @@ def test_background_work_gives_way_to_a_search_until_it_is_answered(
     assert ids_of(client.post(f"{API}/search", json={"like": [str(picture_id)]}))
     world.vectors.before["search"] = lambda: seen.append(courtesy.is_answering)
     client.get(f"{API}/images/{picture_id}/similar")
-    client.get(f"{API}/images")
     assert (seen, courtesy.is_answering) == ([True, True], False)
 
 

@@ -35,10 +35,11 @@ def begun(work: Callable[[], object]) -> threading.Thread:
 
 
 def test_work_goes_on_where_nobody_is_answered(patient: Courtesy):
-    patient.give_way()
     with patient.answering():
         pass
-    patient.give_way()
+    work = begun(patient.give_way)
+    work.join(LONG / 2)
+    assert not work.is_alive()
 
 
 def test_work_waits_until_the_last_one_is_answered(patient: Courtesy):
@@ -57,7 +58,6 @@ def test_a_search_that_fails_is_over_too(patient: Courtesy):
     with pytest.raises(ValueError, match="broken"), patient.answering():
         raise ValueError("broken")
     assert not patient.is_answering
-    patient.give_way()
 
 
 @pytest.mark.usefixtures("hasty")
@@ -82,4 +82,16 @@ def test_indexing_waits_for_a_search_before_each_step(world: World, monkeypatch)
     monkeypatch.setattr(Courtesy, "give_way", give_way)
     world.work()
     assert world.state(picture_id) == State.INDEXED
-    assert give_way.call_count >= 4  # decode, embed, store, record
+    # Before the batch, three times while it is decoded, before it is embedded, stored, recorded
+    # and its promises are kept.
+    assert give_way.call_count == 8
+
+
+def test_measuring_an_index_waits_for_a_search_before_each_query(world: World, monkeypatch):
+    world.indexed(small(1), small(2))
+    [live] = world.platform.reindexing.list()
+    give_way = Mock()
+    monkeypatch.setattr(Courtesy, "give_way", give_way)
+    world.platform.reindexing.measure(live.row.id)
+    world.build()
+    assert give_way.call_count >= 2

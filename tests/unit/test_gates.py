@@ -9,7 +9,7 @@ import pytest
 
 from lookalike.services.errors import InvalidRequestError
 from lookalike.services.reindexing.figures import Counts, Figures, Quality, Searches, Times
-from lookalike.services.reindexing.gates import Gate, failed, gates
+from lookalike.services.reindexing.gates import Gate, failed, gate_names, gates
 from lookalike.services.shapes import Shape
 
 COUNTS = Counts(
@@ -43,6 +43,7 @@ def with_recall(shape: Shape, measured: Searches) -> Figures:
 def test_a_good_index_passes_every_gate_and_each_says_why():
     found = gates(GOOD)
     assert failed(found) == []
+    assert gate_names(GOOD.quality) == [one.name for one in found]
     assert [one.name for one in found] == [
         "counts",
         "missing",

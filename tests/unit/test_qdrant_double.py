@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from qdrant_client import models
 from qdrant_client.local.payload_filters import calculate_payload_mask
 
+from tests.qdrant_double import filtering
 from tests.qdrant_double.filtering import MOST, mask_of
 
 TAGS = ["a", "b", "c"]
@@ -67,3 +68,4 @@ def test_only_so_many_conditions_are_remembered():
             key="width", range=models.Range(gte=number % 4, lt=number)
         )
         assert agree(points, models.Filter(must=[condition]))
+    assert len(filtering._asked) == MOST

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import structlog
 from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.orm import Session
 
@@ -44,8 +43,6 @@ from lookalike.services.models import (
 from lookalike.services.ports import IndexQueue, WorkQueue
 from lookalike.services.queueing import queue_pictures, queue_work
 from lookalike.services.staging import Staged
-
-log = structlog.get_logger(__name__)
 
 ENDED = (ImportState.CANCELLED, ImportState.DONE, ImportState.FAILED)
 

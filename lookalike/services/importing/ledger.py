@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, select
 from sqlalchemy.orm import Session
 
 from lookalike.services.errors import LookalikeError
-from lookalike.services.indexes import live_index_id
+from lookalike.services.indexes import live_index
 from lookalike.services.models import Entry, Import, ImportedPicture, ImportFailure, State
 
 COLLECTED = 500
@@ -57,7 +57,7 @@ def collect_failures(session: Session, row: Import) -> None:
     """Move stored pictures that have failed by now from the new and duplicate to the failed."""
     query = (
         select(ImportedPicture, Entry.code, Entry.message)
-        .join(Entry, _standing(State.FAILED))
+        .join(Entry, _standing(session, State.FAILED))
         .outerjoin(
             ImportFailure,
             and_(
@@ -91,7 +91,7 @@ def pending(session: Session, import_id: UUID) -> int:
     query = (
         select(func.count())
         .select_from(ImportedPicture)
-        .join(Entry, _standing(State.PENDING))
+        .join(Entry, _standing(session, State.PENDING))
         .where(ImportedPicture.import_id == import_id)
     )
     return session.scalar(query) or 0
@@ -110,10 +110,10 @@ def to_retry(import_id: UUID) -> Select[ImportFailure]:
     )
 
 
-def _standing(state: State) -> ColumnElement[bool]:
+def _standing(session: Session, state: State) -> ColumnElement[bool]:
     return and_(
         Entry.picture_id == ImportedPicture.picture_id,
-        Entry.index_id == live_index_id(),
+        Entry.index_id == live_index(session).id,
         Entry.state == state,
     )
 

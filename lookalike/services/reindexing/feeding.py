@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-import structlog
 from sqlalchemy import ColumnElement, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
@@ -20,8 +19,6 @@ from lookalike.services.records import Queue
 from lookalike.services.reindexing.claims import Claim, Claims
 from lookalike.services.reindexing.refilling import lost
 from lookalike.services.slices import sliced
-
-log = structlog.get_logger(__name__)
 
 TOGETHER = 1_000
 """Pictures that get their entries in one transaction: some 20 ms, in which SQLite has no other."""

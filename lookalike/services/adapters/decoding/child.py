@@ -2,7 +2,7 @@
 
 It reads functions and their arguments from the connection with that file descriptor, runs one at
 a time and answers with what came of it. It ends when the connection does, and with its parent.
-With 1, it runs only where nothing else wants to.
+With 1, it steps back behind what answers people.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any, TypeAlias
 # Loaded before the first task, and before memory is limited: what the tasks work with.
 from lookalike.services.adapters.decoding import jobs
 from lookalike.services.errors import LookalikeError
-from lookalike.services.priority import use_idle_cores
+from lookalike.services.priority import step_back
 
 Task: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...]]
 Outcome: TypeAlias = tuple[bool, Any]
@@ -37,7 +37,7 @@ __all__ = ["Outcome", "Task", "jobs", "main"]
 def main(connection: Connection, megabytes: int, *, background: bool) -> None:
     """Work until the connection ends. The first message says that this process is ready."""
     if background:
-        use_idle_cores()
+        step_back()
     _die_with_parent()
     _go_first_when_memory_ends()
     _limit_memory(megabytes)

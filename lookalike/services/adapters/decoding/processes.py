@@ -44,7 +44,7 @@ class ProcessDecoder:
     A picture that takes longer than `seconds`, or more than `megabytes` of memory, or that ends
     its process and then, alone, another one, is refused; all others go on. Large pictures are
     decoded one at a time. Nothing is started before the first picture or `warm`. In the
-    `background`, they run where nothing else wants to.
+    `background`, they step back; not as far as what computes does, because their time is measured.
     """
 
     def __init__(

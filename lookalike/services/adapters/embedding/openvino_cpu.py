@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from lookalike.services.adapters.embedding.networks import Network
-from lookalike.services.adapters.embedding.openvino_conversion import converted
 from lookalike.services.adapters.embedding.openvino_runtime import openvino
 
 BFLOAT16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
 """Instructions that multiply bfloat16. OpenVINO computes it without them too, but slower."""
 
 
-def compiled(network: Network, precision: str, cache_dir: Path | None) -> openvino.CompiledModel:
-    """The network, ready to compute: converted or read from `cache_dir`, compiled for this CPU.
+def compiled(model: openvino.Model, precision: str) -> openvino.CompiledModel:
+    """The converted model, ready to compute on this CPU.
 
     One model takes batches of any size: measured, it is as fast as one compiled for its size,
     and rows are the same to the last bit whatever the batch.
@@ -32,7 +30,7 @@ def compiled(network: Network, precision: str, cache_dir: Path | None) -> openvi
         "ENABLE_CPU_PINNING": False,
         "INFERENCE_PRECISION_HINT": arithmetic(precision, capabilities, cpu_flags()),
     }
-    return core.compile_model(converted(network, cache_dir), "CPU", options)
+    return core.compile_model(model, "CPU", options)
 
 
 def arithmetic(precision: str, capabilities: Collection[str], flags: Collection[str]) -> str:

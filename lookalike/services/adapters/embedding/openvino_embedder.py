@@ -90,24 +90,31 @@ class OpenVinoEmbedder:
             return self._model
 
     def _load(self) -> _Loaded:
+        # Here, because it imports OpenVINO, which looking at the models does not need.
+        from lookalike.services.adapters.embedding.openvino_conversion import (  # noqa: PLC0415
+            converted,
+        )
+
         try:
-            # Its threads take after the one that makes them.
+            model = converted(self._network, self._cache_dir)
+            # The threads that compute take after the one that makes them. All else is done here:
+            # it is Python, which others wait for.
             with ThreadPoolExecutor(1, initializer=self._initializer) as thread:
-                return thread.submit(self._compile).result()
+                loaded = thread.submit(self._compile, model).result()
         except LookalikeError:
             raise
         except Exception as error:  # from three libraries, which share no base class
             raise self._unavailable("could not be loaded") from error
+        keep_what_is_loaded()
+        return loaded
 
-    def _compile(self) -> _Loaded:
-        # Here, because it imports OpenVINO, which looking at the models does not need.
+    def _compile(self, model: openvino.Model) -> _Loaded:
         from lookalike.services.adapters.embedding.openvino_cpu import compiled  # noqa: PLC0415
 
         with _FIRST_PASS:
-            loaded = _Loaded(compiled(self._network, self._precision, self._cache_dir))
+            loaded = _Loaded(compiled(model, self._precision))
             side = self.definition.recipe.size
             loaded.forward(np.zeros((1, side, side, 3), np.uint8))
-        keep_what_is_loaded()
         return loaded
 
     def _unavailable(self, what: str) -> UnavailableError:
