@@ -46,6 +46,12 @@ class Cluster:
         )
         return Web(process, f"http://127.0.0.1:{port}")
 
+    def up(self) -> Web:
+        """`lookalike up` on a free port."""
+        port = str(free_port())
+        command = [BINARIES / "lookalike", "up", "--port", port]
+        return Web(self._start("up", command, {}), f"http://127.0.0.1:{port}")
+
     def worker(self, **settings: str) -> Worker:
         """A Celery worker."""
         number = len(self.processes)
@@ -85,7 +91,7 @@ class Cluster:
 
     def tell(self) -> None:
         """Print what went wrong by the logs, for the reader of a test that failed."""
-        for name in ("web", "worker", "beat"):
+        for name in ("web", "up", "worker", "beat"):
             lines = [one for one in self.log(name).splitlines() if '"level": "info"' not in one]
             print(f"== {name}", *lines[-30:], sep="\n")
 

@@ -65,8 +65,12 @@ def is_alone(settings: Settings, url: str | None) -> bool:
 
     Nobody but a worker in it would then carry out what it asks for.
     """
-    there = _has_data(settings)
-    return there and settings.is_embedded and url is None and running_url(settings) is None
+    return _has_data(settings) and opens_folder(settings, url)
+
+
+def opens_folder(settings: Settings, url: str | None) -> bool:
+    """Whether a command is going to open the data folder itself, as no server has it open."""
+    return settings.is_embedded and url is None and running_url(settings) is None
 
 
 def _has_data(settings: Settings) -> bool:

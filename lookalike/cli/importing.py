@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -15,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from lookalike.cli.client import Client
-from lookalike.cli.connection import connect
+from lookalike.cli.connection import connect, opens_folder
 from lookalike.cli.imports import has_failures, report_import, watch
 from lookalike.cli.options import (
     data_option,
@@ -25,7 +26,7 @@ from lookalike.cli.options import (
 )
 from lookalike.cli.output import print_json
 from lookalike.cli.transfer import Outcome, Transfer, find_pictures
-from lookalike.services.importing.kinds import is_source
+from lookalike.services.importing.kinds import is_source, kind_of
 from lookalike.services.settings import read_settings
 
 SHOWN_FAILURES = 20
@@ -44,6 +45,17 @@ SHOWN_FAILURES = 20
     is_flag=True,
     help="Read everything and say what would happen, without storing anything.",
 )
+@click.option(
+    "--kind",
+    type=click.Choice(["zip", "tar", "webdataset", "urls"]),
+    help="What the files named are, where their names do not tell: shards of WebDataset end like tar archives.",
+)
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    help="Where the paths in a table begin, on the machine that imports. [default: the table's own "
+    "folder, where no server runs; a server admits only folders in LOOKALIKE_IMPORT_ROOTS]",
+)
 @click.option("--tag", "tags", multiple=True, help="Tag every picture; may be repeated.")
 @data_option
 @url_option
@@ -53,6 +65,8 @@ def import_pictures(
     library: str,
     tags: tuple[str, ...],
     dry_run: bool,
+    kind: str | None,
+    folder: Path | None,
     data: Path | None,
     url: str | None,
     as_json: bool,
@@ -65,6 +79,8 @@ def import_pictures(
       lookalike import scans/ cover.png --tag archive --tag 1970s --library museum
       lookalike import photos.zip --dry-run        what would be new, known or broken
       lookalike import catalogue.csv               paths or URLs, titles, tags, attributes
+      lookalike import catalogue.csv --folder /srv/pictures     where its paths begin
+      lookalike import shard-00000.tar --kind webdataset
       lookalike import urls.txt                    a URL a line
       lookalike import s3://bucket/folder
 
@@ -74,13 +90,21 @@ def import_pictures(
     command is stopped; `lookalike imports` shows and steers it. A library that does not exist yet
     is made.
     """
-    paths, others = sort_sources(sources, dry_run=dry_run)
+    paths, others = sort_sources(sources, dry_run=dry_run, kind=kind)
     files, skipped = find_pictures(paths)
     settings = read_settings(data_dir=data)
+    folders = {one: read_folder(one, folder) for one in others}
+    if opens_folder(settings, url):
+        # Whoever runs this may read them anyway.
+        named = [one for one in folders.values() if one is not None]
+        settings = settings.model_copy(update={"import_roots": (*settings.import_roots, *named)})
+    elif folder is None:
+        folders = {}
     with connect(settings, url, "lookalike import", worker=True) as client:
         client.create_library(library)
         wanted = {"library": library, "tags": list(tags), "dry_run": dry_run}
-        ended = [_import_from(client, one, wanted, as_json) for one in others]
+        wanted |= {"kind": kind} if kind else {}
+        ended = [_import_from(client, one, wanted, folders.get(one), as_json) for one in others]
         if others and not paths:
             sys.exit(1 if any(map(has_failures, ended)) else 0)
         with progress_bar(len(files), visible=not as_json) as show:
@@ -90,17 +114,20 @@ def import_pictures(
     sys.exit(1 if outcome.failures or any(map(has_failures, ended)) else 0)
 
 
-def sort_sources(sources: Iterable[str], *, dry_run: bool) -> tuple[list[Path], list[str]]:
+def sort_sources(
+    sources: Iterable[str], *, dry_run: bool, kind: str | None = None
+) -> tuple[list[Path], list[str]]:
     """The files and folders that are sent from here, and the sources that the server reads.
 
-    Raises click.BadParameter for what is not there, or cannot be rehearsed.
+    Given a `kind`, every file is of it. Raises click.BadParameter for what is not there, or cannot
+    be rehearsed.
     """
     paths, others = [], []
     for source in sources:
         path = Path(source)
         if not source.startswith("s3://") and not path.exists():
             raise click.BadParameter(f"Path {source!r} does not exist.")
-        if is_source(source) and not path.is_dir():
+        if (kind or is_source(source)) and not path.is_dir():
             others.append(source)
         elif dry_run and path.is_dir():
             others.append(str(path.absolute()))
@@ -113,19 +140,33 @@ def sort_sources(sources: Iterable[str], *, dry_run: bool) -> tuple[list[Path], 
     return paths, others
 
 
-def _import_from(client: Client, source: str, wanted: dict[str, Any], as_json: bool) -> Any:
+def read_folder(source: str, folder: Path | None) -> Path | None:
+    """The folder that is read for a source: itself, or where the paths of a table begin."""
+    path = Path(source)
+    if path.is_dir():
+        return path.absolute()
+    if kind_of(source) == "manifest":
+        return (folder or path.parent).absolute()
+    return None
+
+
+def _import_from(
+    client: Client, source: str, wanted: dict[str, Any], folder: Path | None, as_json: bool
+) -> Any:
     """Have the server import from this source, and stay until it has."""
-    begun = _start(client, source, wanted)
+    begun = _start(client, source, wanted, folder)
     ended = watch(client, begun["id"], visible=not as_json)
     report_import(client, ended, as_json)
     return ended
 
 
-def _start(client: Client, source: str, wanted: dict[str, Any]) -> Any:
+def _start(client: Client, source: str, wanted: dict[str, Any], folder: Path | None) -> Any:
     if source.startswith("s3://"):
         return client.start_import({**wanted, "kind": "s3", "source": {"url": source}})
     if Path(source).is_dir():
         return client.start_import({**wanted, "kind": "folder", "source": {"path": source}})
+    if folder is not None:
+        wanted = {**wanted, "source": json.dumps({"folder": str(folder)})}
     return client.start_import(wanted, Path(source))
 
 

@@ -17,6 +17,7 @@ import structlog
 from sqlalchemy import ColumnElement, or_, select, update
 
 from lookalike.services.db import Database
+from lookalike.services.metrics import FAILED
 from lookalike.services.models import Entry, Picture, State, now
 
 log = structlog.get_logger(__name__)
@@ -126,11 +127,13 @@ class Leases:
 
     def _set_aside(self, index_id: UUID, picture_ids: Sequence[UUID]) -> None:
         with self._db.write() as session:
-            session.execute(
+            aside = session.scalars(
                 update(Entry)
                 .where(*_pending(index_id, picture_ids), _free(), Entry.attempts >= GIVE_UP)
                 .values(state=State.FAILED, code="gave_up", message=GAVE_UP, leased_until=None)
-            )
+                .returning(Entry.picture_id)
+            ).all()
+        FAILED.labels("gave_up").inc(len(aside))
 
 
 def _pending(index_id: UUID, picture_ids: Sequence[UUID]) -> tuple[ColumnElement[bool], ...]:

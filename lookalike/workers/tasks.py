@@ -24,7 +24,8 @@ def register(app: Celery, platform: Callable[[], Platform]) -> None:
             platform().indexing.index([UUID(picture_id) for picture_id in picture_ids])
 
     def carry_import(task: Task, import_id: str, ticket: str) -> None:
-        with bound_contextvars(task_id=task.request.id, import_id=import_id):
+        followed = {"import_id": import_id, "request_id": f"import-{import_id}"}
+        with bound_contextvars(task_id=task.request.id, **followed):
             platform().carrying.go_on(UUID(import_id), UUID(ticket))
 
     def build(task: Task, index_id: str, ticket: str) -> None:

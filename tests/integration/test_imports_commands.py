@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import tarfile
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 
 from lookalike.cli.importing import sort_sources
 from lookalike.cli.imports import duration
+from tests.platforms import small
 from tests.program import Server, run
 from tests.unit.test_imports import BAD, scenes, zipped
 
@@ -41,6 +44,55 @@ def test_an_archive_is_rehearsed_imported_and_undone_without_a_server(data: Path
     undone = run("imports", "undo", answer["id"], "--data", data)
     assert (undone.returncode, "13 removed again" in undone.stdout) == (0, True), undone.stderr
     assert [one["state"] for one in listed(data)] == ["undone", "done"]
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """A table of pictures beside it."""
+    path = tmp_path / "shop" / "catalogue.csv"
+    (path.parent / "photos").mkdir(parents=True)
+    for name, data in scenes(0, 3).items():
+        (path.parent / "photos" / name).write_bytes(data)
+    rows = [f"photos/{name},{name},red" for name in scenes(0, 3)]
+    path.write_text("\n".join(["path,title,tags", *rows]))
+    return path
+
+
+def test_a_table_finds_the_pictures_beside_it_without_a_server(data: Path, table: Path):
+    done = run("import", table, "--data", data, "--json")
+    answer = json.loads(done.stdout)
+    assert (done.returncode, answer["new"], answer["failed"]) == (0, 3, 0), done.stderr
+
+
+def test_beside_a_server_a_table_says_where_its_pictures_lie(
+    start: Callable[..., Server], data: Path, table: Path
+):
+    start(import_roots=json.dumps([str(table.parent)]))
+    lost = run("import", table, "--data", data)
+    assert (lost.returncode, "folder" in lost.stderr) == (1, True)
+    done = run("import", table, "--folder", table.parent, "--data", data, "--json")
+    assert (done.returncode, json.loads(done.stdout)["new"]) == (0, 3), done.stderr
+
+
+def test_a_shard_is_told_from_a_tar_by_its_kind(
+    start: Callable[..., Server], data: Path, tmp_path: Path
+):
+    server = start()
+    shard = tmp_path / "shard-00000.tar"
+    with tarfile.open(shard, "w") as tar:
+        for name, content in {"a.jpg": small(), "a.txt": b"a brown dog"}.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, BytesIO(content))
+    done = run("import", shard, "--kind", "webdataset", "--data", data, "--json")
+    assert (done.returncode, json.loads(done.stdout)["new"]) == (0, 1), done.stderr
+    [image] = server.http.get("/images").json()["images"]
+    assert "a brown dog" in {image["title"], *image["attributes"].values()}
+
+
+def test_a_folder_is_rehearsed_without_a_server(data: Path, table: Path):
+    rehearsed = run("import", table.parent / "photos", "--dry-run", "--data", data)
+    assert (rehearsed.returncode, "3 new" in rehearsed.stdout) == (0, True), rehearsed.stderr
 
 
 def test_beside_a_server_it_goes_on_there(start: Callable[..., Server], data: Path, archive: Path):

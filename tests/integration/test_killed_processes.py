@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from lookalike.services.adapters.celery_queue import CeleryQueue
+from lookalike.services.broker import REDELIVERY_MARGIN
 from lookalike.services.db import Database
 from lookalike.services.models import Entry
 from tests.cluster import Cluster, Servers
@@ -107,11 +108,16 @@ def test_a_task_delivered_three_times_at_once_is_done_once(cluster: Cluster):
     assert {entry.attempts for entry in entries_of(cluster)} == {1}
 
 
-def test_a_task_that_outlives_its_lease_ends_well(cluster: Cluster):
+def test_a_task_that_outlives_its_lease_and_the_visibility_timeout_ends_well(cluster: Cluster):
     web, beat = cluster.web(), cluster.beat()
-    workers = [cluster.worker(failpoints="after_embed=wait:6"), cluster.worker()]
-    ids = web.upload(files(32))
+    slow = cluster.worker(
+        failpoints=f"after_embed=wait:{int(QUICK['lease_seconds']) + REDELIVERY_MARGIN + 3}"
+    )
+    ids = web.upload(files(8))
+    wait_until(lambda: any(one.leased_until for one in entries_of(cluster)), "they are taken", 60)
+    workers = [slow, cluster.worker()]
     assert_nothing_lost(cluster, web, ids, alive=[web, *workers, beat])
+    assert {entry.attempts for entry in entries_of(cluster)} == {1}
 
 
 def test_pictures_removed_while_they_are_embedded_stay_removed(cluster: Cluster):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,9 +19,6 @@ from tests.factories import picture
 from tests.integration.scene import QUICK, assert_nothing_lost, files
 from tests.servers.processes import wait_until
 from tests.servers.s3 import ACCESS_KEY, SECRET_KEY, S3Server
-
-PATIENT = {"qdrant_search_seconds": "5"}
-"""The test double compares one vector after the other, and the machine may be busy."""
 
 
 @pytest.fixture
@@ -71,6 +69,15 @@ def test_pictures_uploaded_while_the_broker_is_down_are_accepted_and_indexed_lat
     assert set(web.states(ids).values()) == {"pending"}
     assert "cannot be reached" in ready(web)["queue"]
     cluster.valkey.start()
+    others = [cluster.worker(), cluster.beat()]
+    assert_nothing_lost(cluster, web, ids, alive=[web, *others])
+
+
+def test_on_servers_up_serves_alone_and_workers_do_the_rest(cluster: Cluster):
+    web = cluster.up()
+    ids = web.upload(files(8))
+    time.sleep(2)
+    assert set(web.states(ids).values()) == {"pending"}
     others = [cluster.worker(), cluster.beat()]
     assert_nothing_lost(cluster, web, ids, alive=[web, *others])
 

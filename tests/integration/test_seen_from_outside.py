@@ -14,6 +14,7 @@ from lookalike.services import metrics
 from tests.cluster import Cluster, Servers
 from tests.integration.scene import QUICK, files
 from tests.servers.processes import free_port, wait_until
+from tests.unit.test_imports import zipped
 
 
 @pytest.fixture
@@ -72,6 +73,17 @@ def test_one_request_is_followed_from_the_upload_to_the_index(cluster: Cluster):
     assert worker.alive()
 
 
+def test_pictures_of_an_import_are_followed_by_its_name(cluster: Cluster):
+    web, worker = cluster.web(), cluster.worker()
+    answer = web.http.post("/imports", files={"file": ("all.zip", zipped(files(2)))})
+    name = f"import-{answer.json()['id']}"
+    wait_until(lambda: cluster.log("worker").count('"indexed"') == 2, "both are indexed", 60)
+    for event in ("accepted", "indexed"):
+        lines = logged(cluster.log("worker"), event)
+        assert [line["request_id"] for line in lines] == [name, name]
+    assert worker.alive()
+
+
 @pytest.mark.parametrize("odd", ["", "a b", "x" * 101, 'a"}{"event": "forged'])
 def test_a_request_id_that_could_forge_a_log_is_replaced(cluster: Cluster, odd: str):
     web = cluster.web()
@@ -98,5 +110,9 @@ def test_the_metrics_that_are_promised_are_those_that_exist(cluster: Cluster):
 
 
 def events(log: str, event: str, picture_id: str) -> list[dict[str, str]]:
+    return [one for one in logged(log, event) if one.get("picture_id") == picture_id]
+
+
+def logged(log: str, event: str) -> list[dict[str, str]]:
     lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
-    return [one for one in lines if (one["event"], one.get("picture_id")) == (event, picture_id)]
+    return [one for one in lines if one["event"] == event]

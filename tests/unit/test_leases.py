@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 import pytest
+from prometheus_client import REGISTRY
 from sqlalchemy import event, update
 
 from lookalike.services.errors import UnavailableError
@@ -101,10 +103,13 @@ def test_suspects_are_worked_on_alone_and_last(world: World, leases: Leases, ids
 
 
 def test_what_took_too_many_workers_with_it_is_set_aside(world: World, ids: list[UUID]):
+    counted = partial(REGISTRY.get_sample_value, "lookalike_failed_total", {"code": "gave_up"})
+    before = counted() or 0
     change(world, ids[0], attempts=GIVE_UP)
     world.work()
     shown = world.show(ids[0])
     assert (shown.state, shown.code) == (State.FAILED, "gave_up")
+    assert counted() == before + 1
     assert "Upload it again" in (shown.message or "")
     assert {world.state(one) for one in ids[1:]} == {State.INDEXED}
 

@@ -31,6 +31,12 @@ def is_source(name: str) -> bool:
     return name.startswith("s3://") or _told(name) is not None
 
 
+def kind_of(name: str) -> str | None:
+    """The kind that a file's name tells, None where it does not."""
+    told = _told(name)
+    return told[0] if told else None
+
+
 def file_options(name: str, kind: str = "") -> tuple[str, dict[str, Any]]:
     """Kind and options for an uploaded file; a `kind` that is given wins over its name.
 
