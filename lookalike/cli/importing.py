@@ -48,7 +48,7 @@ SHOWN_FAILURES = 20
 @click.option(
     "--kind",
     type=click.Choice(["zip", "tar", "webdataset", "urls"]),
-    help="What the files named are, where their names do not tell: shards of WebDataset end like tar archives.",
+    help="What the files named are, where their names do not tell: WebDataset shards are tar too.",
 )
 @click.option(
     "--folder",
