@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -36,6 +36,9 @@ from lookalike.services.sources.text_lines import TextLines
 from lookalike.services.sources.urls import UrlListSource
 from lookalike.services.sources.webdataset import WebDatasetSource
 from lookalike.services.sources.zips import ZipSource
+
+CAPTIONS = ("captions.txt", "results.csv", "results_20130124.token")
+"""Names under which the captions of Flickr30k go round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +191,22 @@ def _bucket(request: _Request) -> Source:
 def _flickr30k(request: _Request) -> Source:
     spec = Flickr30kSpec.model_validate(request.spec)
     folder = request.folder(spec.path)
-    captions = request.file(spec.captions)
+    captions = _captions(request, spec)
     return Flickr30kSource(folder, captions, spec.encoding, request.limits)
+
+
+def _captions(request: _Request, spec: Flickr30kSpec) -> BinaryIO:
+    """The captions file: uploaded, named, or found among the pictures or beside their folder."""
+    if spec.captions is not None or request.upload is not None:
+        return request.file(spec.captions)
+    for place in (spec.path, str(PurePosixPath(spec.path).parent)):
+        for name in CAPTIONS:
+            with suppress(SourceError):
+                return request.file(str(PurePosixPath(place) / name))
+    raise SourceError(
+        f"There is no captions file ({', '.join(CAPTIONS)}) among the pictures or beside their "
+        "folder. Put it there, or name it in `captions`."
+    )
 
 
 _MAKERS: Mapping[str, Callable[[_Request], Source]] = {

@@ -76,7 +76,10 @@ class BucketSpec(_Spec):
 
 
 class Flickr30kSpec(_Spec):
-    """A folder of pictures, and the captions file: an upload, or where it lies on this server."""
+    """A folder of pictures, and the captions file: an upload, or where it lies on this server.
+
+    Without either it is looked for, under the names it goes round by, in the folder and beside it.
+    """
 
     path: Path
     captions: Path | None = None

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from lookalike.services.errors import SourceError
 from lookalike.services.sources.records import Found
 from tests.unit.sources.reading import GOOD, opened, outcomes
 
@@ -82,3 +83,18 @@ def test_the_captions_may_lie_on_the_server(root: Path):
     (root / "results.token").write_text("\n".join(FORMS["token"]))
     there = opened("flickr30k", roots=[root], path=".", captions="results.token")
     assert [name for name, _ in outcomes(there)] == PICTURES
+
+
+@pytest.mark.parametrize("place", ["photos/captions.txt", "results.csv"])
+def test_captions_are_found_among_the_pictures_or_beside_their_folder(tmp_path: Path, place: str):
+    (tmp_path / "photos").mkdir()
+    for name in PICTURES:
+        (tmp_path / "photos" / name).write_bytes(GOOD)
+    (tmp_path / place).write_text("\n".join(FORMS["commas"]))
+    found = opened("flickr30k", roots=[tmp_path], path="photos")
+    assert [name for name, _ in outcomes(found)][:2] == PICTURES
+
+
+def test_where_there_are_no_captions_it_says_where_to_put_them(root: Path):
+    with pytest.raises(SourceError, match="no captions file"):
+        opened("flickr30k", roots=[root], path=".")
