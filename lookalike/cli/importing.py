@@ -13,7 +13,16 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 from lookalike.cli.client import Client
 from lookalike.cli.connection import connect, opens_folder
@@ -170,6 +179,15 @@ def _start(client: Client, source: str, wanted: dict[str, Any], folder: Path | N
     return client.start_import(wanted, Path(source))
 
 
+class RateColumn(ProgressColumn):
+    """Pictures a second, of late; nothing until that is known."""
+
+    def render(self, task: Task) -> Text:
+        """See ProgressColumn."""
+        rate = task.finished_speed or task.speed
+        return Text("" if rate is None else f"{rate:.0f}/s", style="progress.data.speed")
+
+
 @contextmanager
 def progress_bar(total: int, *, visible: bool) -> Iterator[Callable[[Outcome], None]]:
     """A bar on the terminal for as long as the block lasts; call what it gives with outcomes."""
@@ -178,6 +196,7 @@ def progress_bar(total: int, *, visible: bool) -> Iterator[Callable[[Outcome], N
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[note]}"),
+        RateColumn(),
         TimeRemainingColumn(),
     )
     console = Console(stderr=True)

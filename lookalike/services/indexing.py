@@ -136,8 +136,7 @@ class Indexing:
     def _decode(self, picture: Picture, recipe: Recipe) -> _Decoded | _Failed:
         self._courtesy.give_way()
         try:
-            with DECODE.time():
-                return self._open_and_prepare(picture, recipe)
+            return self._open_and_prepare(picture, recipe)
         except PictureError as error:
             return _Failed(picture, error)
         except (LookalikeError, MemoryError):
@@ -151,7 +150,8 @@ class Indexing:
         with self._blobs.open(original_key(picture.sha256)) as file:
             data = read_picture(file, self._limits)
         self._courtesy.give_way()
-        made = self._decoder.prepare_for_index(data, [recipe], self._workload.thumbnail_side)
+        with DECODE.time():
+            made = self._decoder.prepare_for_index(data, [recipe], self._workload.thumbnail_side)
         self._courtesy.give_way()
         self._blobs.put_bytes(thumbnail_key(picture.sha256), made.thumbnail)
         return _Decoded(picture, made.pixels[0], made.dhash, made.phash)

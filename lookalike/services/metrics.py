@@ -29,7 +29,7 @@ BATCH = Histogram(
     buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256),
 )
 DECODE = Histogram(
-    "lookalike_decode_seconds", "Reading, decoding and preparing one picture.", buckets=SECONDS
+    "lookalike_decode_seconds", "Decoding and preparing one picture.", buckets=SECONDS
 )
 FORWARD = Histogram(
     "lookalike_forward_seconds", "One forward pass of the network, one batch.", buckets=SECONDS
