@@ -19,6 +19,7 @@ from PIL import Image
 from lookalike.services.adapters.decoding import children
 from lookalike.services.adapters.decoding.processes import DOUBT, ProcessDecoder
 from lookalike.services.errors import PictureError, UnavailableError
+from lookalike.services.priority import STEPS
 from tests import faulty_jobs
 from tests.factories import LIMITS, picture, saved
 
@@ -168,11 +169,11 @@ def test_a_process_is_confined_and_has_loaded_nothing_but_decoders(decoder: Proc
     assert "PIL.JpegImagePlugin" in found["modules"]
 
 
-@pytest.mark.parametrize("background", [True, False])
-def test_only_in_the_background_does_it_decode_where_nothing_else_wants_to(background: bool):
+@pytest.mark.parametrize(("background", "steps"), [(True, STEPS), (False, 0)])
+def test_only_in_the_background_it_steps_back(background: bool, steps: int):
     with closing(ProcessDecoder(LIMITS, 1, background=background)) as decoder:
-        policy = os.sched_getscheduler(decoder.run(faulty_jobs.pid, PICTURE))
-    assert policy == (os.SCHED_IDLE if background else os.SCHED_OTHER)
+        child = decoder.run(faulty_jobs.pid, PICTURE)
+        assert os.getpriority(os.PRIO_PROCESS, child) == os.getpriority(os.PRIO_PROCESS, 0) + steps
 
 
 def test_a_process_is_replaced_after_many_pictures(decoder: ProcessDecoder, monkeypatch):
