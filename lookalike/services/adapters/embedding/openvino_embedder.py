@@ -90,13 +90,8 @@ class OpenVinoEmbedder:
             return self._model
 
     def _load(self) -> _Loaded:
-        # Here, because it imports OpenVINO, which looking at the models does not need.
-        from lookalike.services.adapters.embedding.openvino_conversion import (  # noqa: PLC0415
-            converted,
-        )
-
         try:
-            model = converted(self._network, self._cache_dir)
+            model = self._converted()
             # The threads that compute take after the one that makes them. All else is done here:
             # it is Python, which others wait for.
             with ThreadPoolExecutor(1, initializer=self._initializer) as thread:
@@ -107,6 +102,12 @@ class OpenVinoEmbedder:
             raise self._unavailable("could not be loaded") from error
         keep_what_is_loaded()
         return loaded
+
+    def _converted(self) -> openvino.Model:
+        # Here, because it imports OpenVINO, which looking at the models does not need.
+        from lookalike.services.adapters.embedding import openvino_conversion  # noqa: PLC0415
+
+        return openvino_conversion.converted(self._network, self._cache_dir)
 
     def _compile(self, model: openvino.Model) -> _Loaded:
         from lookalike.services.adapters.embedding.openvino_cpu import compiled  # noqa: PLC0415
