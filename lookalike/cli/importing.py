@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -36,7 +36,7 @@ from lookalike.cli.options import (
 from lookalike.cli.output import print_json
 from lookalike.cli.transfer import Outcome, Transfer, find_pictures
 from lookalike.services.importing.kinds import is_source, kind_of
-from lookalike.services.settings import read_settings
+from lookalike.services.settings import Settings, read_settings
 
 SHOWN_FAILURES = 20
 
@@ -102,13 +102,10 @@ def import_pictures(
     paths, others = sort_sources(sources, dry_run=dry_run, kind=kind)
     files, skipped = find_pictures(paths)
     settings = read_settings(data_dir=data)
-    folders = {one: read_folder(one, folder) for one in others}
-    if opens_folder(settings, url):
-        # Whoever runs this may read them anyway.
-        named = [one for one in folders.values() if one is not None]
-        settings = settings.model_copy(update={"import_roots": (*settings.import_roots, *named)})
-    elif folder is None:
-        folders = {}
+    alone = opens_folder(settings, url)
+    folders = read_folders(others, folder) if alone or folder is not None else {}
+    if alone:
+        settings = admitting(settings, folders.values())
     with connect(settings, url, "lookalike import", worker=True) as client:
         client.create_library(library)
         wanted = {"library": library, "tags": list(tags), "dry_run": dry_run}
@@ -149,14 +146,17 @@ def sort_sources(
     return paths, others
 
 
-def read_folder(source: str, folder: Path | None) -> Path | None:
+def read_folders(sources: Sequence[str], folder: Path | None) -> dict[str, Path]:
     """The folder that is read for a source: itself, or where the paths of a table begin."""
-    path = Path(source)
-    if path.is_dir():
-        return path.absolute()
-    if kind_of(source) == "manifest":
-        return (folder or path.parent).absolute()
-    return None
+    folders = {one: Path(one) for one in sources if Path(one).is_dir()}
+    tables = [one for one in sources if one not in folders and kind_of(one) == "manifest"]
+    folders |= {one: folder or Path(one).parent for one in tables}
+    return {one: path.absolute() for one, path in folders.items()}
+
+
+def admitting(settings: Settings, folders: Iterable[Path]) -> Settings:
+    """The settings of a command that reads these folders: whoever runs it may do so anyway."""
+    return settings.model_copy(update={"import_roots": (*settings.import_roots, *folders)})
 
 
 def _import_from(
