@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -76,7 +75,7 @@ def test_pictures_uploaded_while_the_broker_is_down_are_accepted_and_indexed_lat
 def test_on_servers_up_serves_alone_and_workers_do_the_rest(cluster: Cluster):
     web = cluster.up()
     ids = web.upload(files(8))
-    time.sleep(2)
+    assert web.http.get("/status").json()["queue"]["workers"] == 0
     assert set(web.states(ids).values()) == {"pending"}
     others = [cluster.worker(), cluster.beat()]
     assert_nothing_lost(cluster, web, ids, alive=[web, *others])
