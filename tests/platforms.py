@@ -172,6 +172,12 @@ class World:
             if self.queue.imports:
                 self.platform.carrying.go_on(*self.queue.imports.pop(0))
 
+    def step(self) -> None:
+        """Index what is queued, and go on with each import once."""
+        self.work()
+        for ticket in [self.queue.imports.pop(0) for _ in list(self.queue.imports)]:
+            self.platform.carrying.go_on(*ticket)
+
     def build(self) -> None:
         """Go on with what is to be done for indexes until nothing is queued."""
         for _ in range(1000):

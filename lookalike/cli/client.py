@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 import httpx
 
 from lookalike.services.errors import InvalidRequestError, LookalikeError, UnavailableError
+from lookalike.web.owner import HEADER
 
 TIMEOUT = httpx.Timeout(120, connect=5)
 
@@ -29,23 +29,16 @@ class ApiError(LookalikeError):
 
 
 class Client:
-    """Calls the API and hands back its JSON. Raises ApiError, UnavailableError."""
+    """Calls the API and hands back its JSON. Raises ApiError, UnavailableError.
 
-    def __init__(self, http: httpx.Client) -> None:
+    With the `token` of whoever owns the server's data folder, the server reads files of this
+    machine by itself.
+    """
+
+    def __init__(self, http: httpx.Client, token: str = "") -> None:
         self._http = http
-
-    def upload(self, paths: Sequence[Path], library: str, tags: Sequence[str]) -> Any:
-        """Upload these files in one request; see `POST /images`."""
-        with ExitStack() as stack:
-            files = [("file", (path.name, stack.enter_context(path.open("rb")))) for path in paths]
-            fields = {"library": library, "tags": list(tags), "queue": "bulk"}
-            return self._call("POST", "/images", files=files, data=fields)
-
-    def images(self, ids: Sequence[str]) -> list[dict[str, Any]]:
-        """Those of these pictures that exist."""
-        answer = self._call("GET", "/images", params={"id": list(ids), "limit": len(ids)})
-        images: list[dict[str, Any]] = answer["images"]
-        return images
+        self._http.headers.update({HEADER: token} if token else {})
+        self.is_owner = bool(token)
 
     def search(self, picture: Path, query: dict[str, Any]) -> Any:
         """Search by a picture file; see `POST /search`."""
@@ -65,6 +58,20 @@ class Client:
             parts = {"file": (file.name, opened)}
             return self._call("POST", "/imports", files=parts, data=wanted, timeout=None)
 
+    def send_files(
+        self,
+        import_id: str,
+        position: int,
+        items: Sequence[dict[str, str]],
+        files: Sequence[BinaryIO],
+    ) -> dict[str, Any]:
+        """Send files of an import; see `POST /imports/{id}/images`."""
+        fields = {"position": str(position), "items": json.dumps(items)}
+        parts = [("file", ("file", file)) for file in files]
+        path = f"/imports/{quote(import_id, safe='')}/images"
+        sent: dict[str, Any] = self._call("POST", path, files=parts or None, data=fields)
+        return sent
+
     def imports(self, limit: int) -> list[dict[str, Any]]:
         """The newest imports."""
         found: list[dict[str, Any]] = self._call("GET", "/imports", params={"limit": limit})[
@@ -77,10 +84,10 @@ class Client:
         found: dict[str, Any] = self._call("GET", f"/imports/{quote(import_id, safe='')}")
         return found
 
-    def import_failures(self, import_id: str, limit: int) -> Any:
-        """The first failures of an import, and how many there are by code."""
+    def import_failures(self, import_id: str, limit: int, cursor: int = 0) -> Any:
+        """Failures of an import from a position on, and how many there are by code."""
         path = f"/imports/{quote(import_id, safe='')}/failures"
-        return self._call("GET", path, params={"limit": limit})
+        return self._call("GET", path, params={"limit": limit, "cursor": cursor})
 
     def steer_import(self, import_id: str, action: str, body: dict[str, Any] | None = None) -> Any:
         """Pause, resume, cancel, retry, undo or perform an import."""

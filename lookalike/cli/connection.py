@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import httpx
 from flask import Flask
 
 from lookalike.cli.client import TIMEOUT, Client
-from lookalike.cli.embedded import embedded, server_platform
+from lookalike.cli.embedded import Embedded, embedded, server_platform
 from lookalike.services.errors import NotFoundError
 from lookalike.services.logs import configure_logs
 from lookalike.services.ownership import owner_of
@@ -29,13 +29,14 @@ def connect(
     when another command holds the folder, NotFoundError when there is nothing to read in it.
     """
     configure_logs(settings.log_level, settings.log_format)
-    url = url or running_url(settings)
+    owner = None if url else owner_of(settings.data_dir)
+    url = url or (owner.url if owner else None)
     if url is not None:
         with httpx.Client(base_url=url, timeout=TIMEOUT, trust_env=False) as http:
-            yield Client(http)
+            yield Client(http, owner.token if owner else "")
         return
     if not settings.is_embedded:
-        with server_platform(settings) as platform, _client(create_app(platform)) as client:
+        with server_platform(settings) as platform, client_of(create_app(platform)) as client:
             yield client
         return
     if not worker and not settings.database_url and not _has_data(settings):
@@ -43,15 +44,21 @@ def connect(
             f"There is no Lookalike data in {str(settings.data_dir)!r} yet. "
             "Bring pictures in with `lookalike import`, or name the folder with --data."
         )
-    with embedded(settings, command, worker=worker) as running, _client(running.web) as client:
+    with embedded(settings, command, worker=worker) as running, client_of_owner(running) as client:
         yield client
 
 
 @contextmanager
-def _client(web: Flask) -> Iterator[Client]:
+def client_of(web: Flask, token: str = "") -> Iterator[Client]:
+    """A client of an app in this process; with its owner's token, one that is the owner."""
     transport = httpx.WSGITransport(app=web)
     with httpx.Client(transport=transport, base_url="http://localhost") as http:
-        yield Client(http)
+        yield Client(http, token)
+
+
+def client_of_owner(running: Embedded) -> AbstractContextManager[Client]:
+    """A client of the platform that this process runs, whose owner it is."""
+    return client_of(running.web, running.ownership.token)
 
 
 def running_url(settings: Settings) -> str | None:

@@ -20,6 +20,7 @@ from lookalike.services.platform import Platform
 from lookalike.services.priority import step_back
 from lookalike.services.settings import Settings
 from lookalike.web.app import create_app as create_web
+from lookalike.web.owner import admit_owner
 from lookalike.workers.factory import create_app as create_worker
 from lookalike.workers.thread import WorkerThread
 
@@ -50,7 +51,9 @@ def embedded(settings: Settings, command: str, *, worker: bool) -> Iterator[Embe
         platform = bootstrap(settings, background=worker)
         try:
             with _working(platform) if worker else _idle():
-                yield Embedded(platform, create_web(platform), ownership)
+                web = create_web(platform)
+                admit_owner(web, ownership.token)
+                yield Embedded(platform, web, ownership)
         finally:
             platform.close()
     finally:

@@ -25,7 +25,7 @@ from rich.progress import (
 from rich.text import Text
 
 from lookalike.cli.client import Client
-from lookalike.cli.connection import connect, opens_folder
+from lookalike.cli.connection import connect
 from lookalike.cli.imports import has_failures, report_import, watch
 from lookalike.cli.options import (
     data_option,
@@ -35,10 +35,11 @@ from lookalike.cli.options import (
 )
 from lookalike.cli.output import print_json
 from lookalike.cli.transfer import Outcome, Transfer, find_pictures
-from lookalike.services.importing.kinds import is_source, kind_of
-from lookalike.services.settings import Settings, read_settings
+from lookalike.services.importing.kinds import file_options, is_source
+from lookalike.services.settings import read_settings
 
 SHOWN_FAILURES = 20
+LONGEST_NAME = 500
 
 
 @click.command("import")
@@ -62,8 +63,8 @@ SHOWN_FAILURES = 20
 @click.option(
     "--folder",
     type=click.Path(path_type=Path),
-    help="Where the paths in a table begin, on the machine that imports. [default: the table's own "
-    "folder, where no server runs; a server admits only folders in LOOKALIKE_IMPORT_ROOTS]",
+    help="Where the paths in a table begin. [default: the table's own folder] A server elsewhere "
+    "reads only its own folders, those in LOOKALIKE_IMPORT_ROOTS.",
 )
 @click.option("--tag", "tags", multiple=True, help="Tag every picture; may be repeated.")
 @data_option
@@ -94,30 +95,20 @@ def import_pictures(
       lookalike import s3://bucket/folder
 
     Works beside a running `lookalike up`, or alone. It ends when every picture is searchable or
-    has failed with a reason. Run it again at any time: what is in already is not stored twice.
-    An archive, manifest, list or bucket is imported by the server, which goes on even when this
-    command is stopped; `lookalike imports` shows and steers it. A library that does not exist yet
-    is made.
+    has failed with a reason. `lookalike imports` shows, pauses, cancels and undoes it. Run it
+    again at any time: it goes on where it was, and what is in already is not stored twice. An
+    archive, table, list or bucket is read by the server, which goes on even when this command is
+    stopped; a server elsewhere is sent the file. A library that does not exist yet is made.
     """
     paths, others = sort_sources(sources, dry_run=dry_run, kind=kind)
-    files, skipped = find_pictures(paths)
-    settings = read_settings(data_dir=data)
-    alone = opens_folder(settings, url)
-    folders = read_folders(others, folder) if alone or folder is not None else {}
-    if alone:
-        settings = admitting(settings, folders.values())
-    with connect(settings, url, "lookalike import", worker=True) as client:
+    with connect(read_settings(data_dir=data), url, "lookalike import", worker=True) as client:
         client.create_library(library)
         wanted = {"library": library, "tags": list(tags), "dry_run": dry_run}
-        wanted |= {"kind": kind} if kind else {}
-        ended = [_import_from(client, one, wanted, folders.get(one), as_json) for one in others]
-        if others and not paths:
-            sys.exit(1 if any(map(has_failures, ended)) else 0)
-        with progress_bar(len(files), visible=not as_json) as show:
-            outcome = Transfer(client, library, list(tags), show).run(files)
-    outcome.skipped = skipped
-    report(outcome, as_json)
-    sys.exit(1 if outcome.failures or any(map(has_failures, ended)) else 0)
+        begin = Beginning(client, wanted, kind or "", folder)
+        well = [_follow(client, begin.from_source(one), as_json) for one in others]
+        if paths:
+            well.append(_send(client, paths, library, list(tags), as_json))
+    sys.exit(0 if all(well) else 1)
 
 
 def sort_sources(
@@ -146,37 +137,58 @@ def sort_sources(
     return paths, others
 
 
-def read_folders(sources: Sequence[str], folder: Path | None) -> dict[str, Path]:
-    """The folder that is read for a source: itself, or where the paths of a table begin."""
-    folders = {one: Path(one) for one in sources if Path(one).is_dir()}
-    tables = [one for one in sources if one not in folders and kind_of(one) == "manifest"]
-    folders |= {one: folder or Path(one).parent for one in tables}
-    return {one: path.absolute() for one, path in folders.items()}
+class Beginning:
+    """Begins imports of what the server reads, or is sent as one file."""
+
+    def __init__(
+        self, client: Client, wanted: dict[str, Any], kind: str, folder: Path | None
+    ) -> None:
+        """`kind` is empty where names tell it; `folder` is where the paths of tables begin."""
+        self._client = client
+        self._wanted = wanted
+        self._kind = kind
+        self._folder = {"folder": str(folder.absolute())} if folder else {}
+
+    def from_source(self, source: str) -> Any:
+        """Have the server import from this bucket, folder or file."""
+        if source.startswith("s3://"):
+            return self._begin("s3", source, {"url": source})
+        path = Path(source).absolute()
+        if path.is_dir():
+            return self._begin("folder", source, {"path": str(path)})
+        kind, options = file_options(path.name, self._kind)
+        options |= self._folder if kind == "manifest" else {}
+        if self._client.is_owner:
+            return self._begin(kind, path.name, options | {"path": str(path)})
+        fields = self._wanted | {"kind": kind, "source": json.dumps(options)}
+        return self._client.start_import(fields, path)
+
+    def _begin(self, kind: str, name: str, source: dict[str, Any]) -> Any:
+        told = {"kind": kind, "name": name, "source": source}
+        return self._client.start_import(self._wanted | told)
 
 
-def admitting(settings: Settings, folders: Iterable[Path]) -> Settings:
-    """The settings of a command that reads these folders: whoever runs it may do so anyway."""
-    return settings.model_copy(update={"import_roots": (*settings.import_roots, *folders)})
-
-
-def _import_from(
-    client: Client, source: str, wanted: dict[str, Any], folder: Path | None, as_json: bool
-) -> Any:
-    """Have the server import from this source, and stay until it has."""
-    begun = _start(client, source, wanted, folder)
+def _follow(client: Client, begun: Any, as_json: bool) -> bool:
+    """Stay until the import has ended, and report it; whether all went well."""
     ended = watch(client, begun["id"], visible=not as_json)
     report_import(client, ended, as_json)
-    return ended
+    return not has_failures(ended)
 
 
-def _start(client: Client, source: str, wanted: dict[str, Any], folder: Path | None) -> Any:
-    if source.startswith("s3://"):
-        return client.start_import({**wanted, "kind": "s3", "source": {"url": source}})
-    if Path(source).is_dir():
-        return client.start_import({**wanted, "kind": "folder", "source": {"path": source}})
-    if folder is not None:
-        wanted = {**wanted, "source": json.dumps({"folder": str(folder)})}
-    return client.start_import(wanted, Path(source))
+def _send(client: Client, paths: list[Path], library: str, tags: list[str], as_json: bool) -> bool:
+    """Send the files and folders, and report; whether all went well."""
+    files, skipped = find_pictures(paths)
+    with progress_bar(len(files), visible=not as_json) as show:
+        outcome = Transfer(client, library, tags, show).run(files, name_of(paths))
+    outcome.skipped = skipped
+    report(outcome, as_json)
+    return outcome.is_complete
+
+
+def name_of(paths: Sequence[Path]) -> str:
+    """What people see an import of these files and folders as."""
+    more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+    return f"{str(paths[0])[-LONGEST_NAME:]}{more}"
 
 
 class RateColumn(ProgressColumn):
@@ -220,14 +232,18 @@ def report(outcome: Outcome, as_json: bool) -> None:
 
 
 def _note(outcome: Outcome) -> str:
-    return f"[red]{len(outcome.failures)} failed" if outcome.failures else ""
+    parts = ["[yellow]paused[/]"] if outcome.state == "paused" else []
+    parts += [f"[red]{outcome.failed} failed[/]"] if outcome.failed else []
+    return ", ".join(parts)
 
 
 def _summary(outcome: Outcome) -> str:
     parts = [f"{outcome.indexed} indexed"]
     if outcome.duplicates:
         parts.append(f"{outcome.duplicates} of them duplicates")
-    parts.append(f"{len(outcome.failures)} failed")
+    parts.append(f"{outcome.failed} failed")
     if outcome.skipped:
         parts.append(f"{outcome.skipped} other files passed over")
-    return f"{outcome.found} pictures: {', '.join(parts)}."
+    ended = "" if outcome.state == "done" else f" ({outcome.state})"
+    known_as = f" [{outcome.import_id}]" if outcome.import_id else ""
+    return f"{outcome.found} pictures{ended}: {', '.join(parts)}.{known_as}"

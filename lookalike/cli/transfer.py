@@ -1,15 +1,18 @@
-"""Bringing files in through the API: send in bounded batches, then watch each until it settles."""
+"""Bringing files in through the API: an import to which they are sent in bounded batches."""
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from lookalike.cli.client import ApiError, Client
 from lookalike.services.errors import UnavailableError
+from lookalike.services.sources.names import MAX_NAME, PICTURES, shown
 
 MAX_FILES = 32
 MAX_BYTES = 8 * 1024 * 1024
@@ -18,14 +21,13 @@ MAX_BYTES = 8 * 1024 * 1024
 MAX_PENDING = 1_000
 """Sending pauses while this many wait to be indexed, so memory does not grow with the import."""
 
-WATCHED = 200
 POLL_SECONDS = 0.25
 STALLED_SECONDS = 600
+FAILURES_AT_ONCE = 1000
+LATEST = 200
 
-PICTURE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif", ".gif", ".tif", ".tiff"}
-    | {".bmp", ".dib", ".heic", ".heif", ".hif"}
-)
+GOING_ON = frozenset({"queued", "running", "paused"})
+"""States of an import that has not come to its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +41,27 @@ class Failed:
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of the files so far."""
+    """What became of the files so far; `failures` are known at the end."""
 
     found: int = 0
     skipped: int = 0
     sent: int = 0
     indexed: int = 0
     duplicates: int = 0
+    failed: int = 0
     failures: list[Failed] = field(default_factory=list)
+    import_id: str | None = None
+    state: str = "done"
 
     @property
     def settled(self) -> int:
         """Files that are done with, well or badly."""
-        return self.indexed + len(self.failures)
+        return self.indexed + self.failed
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every file has become searchable."""
+        return self.state == "done" and not self.failed
 
 
 def find_pictures(paths: Iterable[Path]) -> tuple[list[Path], int]:
@@ -67,7 +77,7 @@ def find_pictures(paths: Iterable[Path]) -> tuple[list[Path], int]:
             taken.append(path)
             continue
         for file in sorted(_files_below(path)):
-            if file.suffix.lower() in PICTURE_SUFFIXES:
+            if file.suffix.lower() in PICTURES:
                 taken.append(file)
             else:
                 skipped += 1
@@ -98,117 +108,133 @@ class Transfer:
         self._tags = tags
         self._on_progress = on_progress
         self._stopped = stopped
-        self._pending: dict[str, list[str]] = {}
+        self._import: dict[str, Any] = {}
         self._progressed = time.monotonic()
         self.outcome = Outcome()
 
-    def run(self, files: list[Path]) -> Outcome:
+    def run(self, files: Sequence[Path], name: str = "files") -> Outcome:
         """Send all files and wait until each is indexed or failed.
 
-        Ends early when `stopped` says so. Raises UnavailableError when nothing has moved for
-        ten minutes; what was sent stays and is indexed later.
+        Goes on with an import of the same files that was begun before. Ends early when `stopped`
+        says so, or somebody cancels the import. Raises UnavailableError when nothing has moved
+        for ten minutes; what was sent stays and is indexed later.
         """
         self.outcome.found = len(files)
-        for batch in _batches(files):
-            self._send(batch)
-            self._watch(MAX_PENDING)
-            if self._stopped():
-                return self.outcome
-        self._watch(0)
+        if files:
+            self._note(self._client.start_import(self._wanted(files, name)))
+            while self._goes_on() and self._import["found"] < len(files):
+                self._send(_batch(files, self._import["found"]))
+                self._wait_while(lambda one: one["pending"] > MAX_PENDING or _is_paused(one))
+            self._wait_while(lambda one: one["state"] in GOING_ON)
+            self.outcome.failures = list(self._failures())
         return self.outcome
 
-    def _send(self, batch: list[Path]) -> None:
-        readable = [path for path in batch if self._is_readable(path)]
-        if readable:
-            for path, result in zip(readable, self._upload(readable), strict=True):
-                self._note(path, result)
-        self.outcome.sent += len(batch)
-        self._moved()
+    def was_done(self, files: Sequence[Path]) -> bool:
+        """Whether one of the latest imports has brought in these very files."""
+        wanted = self._wanted(files, "")
+        told = ("kind", "source", "library", "tags")
+        return any(
+            one["state"] == "done" and all(one[name] == wanted[name] for name in told)
+            for one in self._client.imports(LATEST)
+        )
 
-    def _is_readable(self, path: Path) -> bool:
-        try:
-            path.open("rb").close()
-        except OSError as error:
-            reason = f"The file cannot be read ({error.strerror})."
-            self.outcome.failures.append(Failed(str(path), "unreadable", reason))
-            return False
-        return True
+    def _wanted(self, files: Sequence[Path], name: str) -> dict[str, Any]:
+        source = {"files": len(files), "fingerprint": fingerprint(files)}
+        wanted = {"kind": "files", "name": name, "source": source}
+        return wanted | {"library": self._library, "tags": self._tags}
 
-    def _upload(self, paths: list[Path]) -> list[dict[str, Any]]:
-        """The API's verdict on each file, in their order."""
+    def _send(self, batch: Sequence[Path]) -> None:
+        with ExitStack() as stack:
+            opened = [_open(path, stack) for path in batch]
+            files = [file for file in opened if not isinstance(file, str)]
+            errors = [{"error": file} if isinstance(file, str) else {} for file in opened]
+            items = [_named(path) | error for path, error in zip(batch, errors, strict=True)]
+            self._note(self._sent(items, files))
+
+    def _sent(self, items: list[dict[str, str]], files: Sequence[BinaryIO]) -> dict[str, Any]:
+        """The import with these; a file that is too large for a request fails alone."""
+        where = self._import["id"], self._import["found"]
         try:
-            answer = self._client.upload(paths, self._library, self._tags)
+            return self._client.send_files(*where, items, files)
         except ApiError as error:
-            if "rejected" not in error.details:
+            if error.code != "too_large" or len(items) > 1:
                 raise
-            answer = {"images": [], "rejected": error.details["rejected"]}
-        return _in_order(answer)
+            refused = items[0] | {"code": error.code, "error": error.message}
+            return self._client.send_files(*where, [refused], [])
 
-    def _note(self, path: Path, result: dict[str, Any]) -> None:
-        if "code" in result:
-            self.outcome.failures.append(Failed(str(path), result["code"], result["message"]))
-            return
-        self.outcome.duplicates += result["duplicate"]
-        if result["state"] == "indexed":
-            self.outcome.indexed += 1
-        else:
-            self._pending.setdefault(result["id"], []).append(str(path))
+    def _goes_on(self) -> bool:
+        return self._import["state"] in GOING_ON and not self._stopped()
 
-    def _watch(self, most: int) -> None:
-        """Wait until at most `most` pictures are pending."""
-        while len(self._pending) > most and not self._stopped():
-            before = len(self._pending)
-            self._look()
-            if len(self._pending) < before:
-                self._moved()
-            elif time.monotonic() - self._progressed > STALLED_SECONDS:
+    def _wait_while(self, busy: Callable[[dict[str, Any]], bool]) -> None:
+        """Wait until the import is no longer `busy`, or there is nothing to wait for."""
+        while self._goes_on() and busy(self._import):
+            time.sleep(POLL_SECONDS)
+            self._note(self._client.get_import(self._import["id"]))
+            if time.monotonic() - self._progressed > STALLED_SECONDS:
                 raise UnavailableError(
-                    f"{before} pictures have been waiting for ten minutes without progress. They "
-                    "are stored and will be indexed; see `lookalike status` and the server's log."
+                    f"{self._import['pending']} pictures have been waiting for ten minutes without "
+                    "progress. They are stored and will be indexed; see `lookalike status` and "
+                    "the server's log."
                 )
-            if len(self._pending) > most:
-                time.sleep(POLL_SECONDS)
 
-    def _look(self) -> None:
-        ids = list(self._pending)[:WATCHED]
-        shown = {image["id"]: image for image in self._client.images(ids)}
-        for picture_id in ids:
-            self._settle(picture_id, shown.get(picture_id))
+    def _note(self, one: dict[str, Any]) -> None:
+        """Take over how far the import is."""
+        before, outcome = (self.outcome.sent, self.outcome.settled), self.outcome
+        self._import = one
+        outcome.import_id, outcome.state, outcome.sent = one["id"], one["state"], one["found"]
+        outcome.indexed, outcome.failed = one["done"], one["failed"]
+        outcome.duplicates = one["duplicate"]
+        if (outcome.sent, outcome.settled) != before or _is_paused(one):
+            self._progressed = time.monotonic()
+        self._on_progress(outcome)
 
-    def _settle(self, picture_id: str, image: dict[str, Any] | None) -> None:
-        if image is not None and image["state"] == "pending":
-            return
-        files = self._pending.pop(picture_id)
-        if image is None:
-            self._fail(files, "not_found", "Removed while waiting.")
-        elif image["state"] == "failed":
-            self._fail(files, image["error"]["code"], image["error"]["message"])
-        else:
-            self.outcome.indexed += len(files)
-
-    def _fail(self, files: list[str], code: str, message: str) -> None:
-        self.outcome.failures += [Failed(file, code, message) for file in files]
-
-    def _moved(self) -> None:
-        self._progressed = time.monotonic()
-        self._on_progress(self.outcome)
+    def _failures(self) -> Iterator[Failed]:
+        cursor: int | None = 0
+        while cursor is not None:
+            page = self._client.import_failures(self._import["id"], FAILURES_AT_ONCE, cursor)
+            for one in page["failures"]:
+                yield Failed(one["name"], one["code"], one["message"])
+            cursor = page["next_cursor"]
 
 
-def _batches(files: Iterable[Path]) -> Iterator[list[Path]]:
+def fingerprint(files: Iterable[Path]) -> str:
+    """What tells these files from others: SHA-256 of their paths and sizes."""
+    told = hashlib.sha256()
+    for file in files:
+        told.update(f"{file.absolute()}\0{_size(file)}\0".encode("utf-8", "surrogateescape"))
+    return told.hexdigest()
+
+
+def _batch(files: Sequence[Path], position: int) -> list[Path]:
+    """The files that go together into the next request."""
     batch: list[Path] = []
     total = 0
-    for file in files:
-        size = file.stat().st_size if file.exists() else 0
-        if batch and (len(batch) == MAX_FILES or total + size > MAX_BYTES):
-            yield batch
-            batch, total = [], 0
+    for file in files[position : position + MAX_FILES]:
+        total += _size(file)
+        if batch and total > MAX_BYTES:
+            break
         batch.append(file)
-        total += size
-    if batch:
-        yield batch
+    return batch
 
 
-def _in_order(answer: dict[str, Any]) -> list[dict[str, Any]]:
-    """Accepted and rejected files together, as they were sent."""
-    results: list[dict[str, Any]] = [*answer["images"], *answer["rejected"]]
-    return sorted(results, key=lambda result: result["position"])
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:  # told when it is opened
+        return 0
+
+
+def _open(path: Path, stack: ExitStack) -> BinaryIO | str:
+    """The file, open until `stack` is closed, or why it cannot be read."""
+    try:
+        return stack.enter_context(path.open("rb"))
+    except OSError as error:
+        return f"The file cannot be read ({error.strerror})."
+
+
+def _named(path: Path) -> dict[str, str]:
+    return {"name": shown(str(path)[-MAX_NAME:])}
+
+
+def _is_paused(one: dict[str, Any]) -> bool:
+    return bool(one["state"] == "paused")

@@ -11,11 +11,10 @@ from pathlib import Path
 from types import FrameType
 
 import click
-import httpx
 from flask import Flask
 from waitress.server import BaseWSGIServer, create_server
 
-from lookalike.cli.client import Client
+from lookalike.cli.connection import client_of
 from lookalike.cli.embedded import embedded, server_platform
 from lookalike.cli.importing import report
 from lookalike.cli.options import data_option
@@ -121,12 +120,13 @@ def _importing(web: Flask, folder: Path | None) -> Iterator[None]:
 
 
 def _import(web: Flask, folder: Path, stopped: Callable[[], bool]) -> None:
-    transport = httpx.WSGITransport(app=web)
     files, skipped = find_pictures([folder])
-    with httpx.Client(transport=transport, base_url="http://localhost") as http:
-        transfer = Transfer(Client(http), DEFAULT_LIBRARY, [], lambda _: None, stopped)
+    with client_of(web) as client:
+        transfer = Transfer(client, DEFAULT_LIBRARY, [], lambda _: None, stopped)
         try:
-            transfer.run(files)
+            if transfer.was_done(files):  # what was removed since stays so
+                return
+            transfer.run(files, str(folder))
         except LookalikeError as error:
             click.echo(f"The import ended early: {error.message}", err=True)
     transfer.outcome.skipped = skipped

@@ -317,6 +317,9 @@ class Import(Base):
     pictures that it stored, `removed` those that its undoing took away. `ticket` names the task
     that may go on with it; a worker that has it in hand holds a lease until `leased_until`.
     `rate` is items a second of late, as of `rated_at`, when `rated_settled` were settled.
+    `received_at` is when its sender was last heard of, where its files are sent one batch after
+    another. One that is `of_owner` may read any file of this machine: whoever started it owns the
+    data folder. One that was `cut_short` by somebody brings in nothing more.
     `rehearsal` is what the rehearsal foretold; `rehearsed` holds its sums while it goes on.
     """
 
@@ -345,6 +348,9 @@ class Import(Base):
     rate: Mapped[float | None]
     rated_at: Mapped[datetime | None]
     rated_settled: Mapped[int] = mapped_column(default=0)
+    received_at: Mapped[datetime | None] = mapped_column(default=now)
+    of_owner: Mapped[bool] = mapped_column(default=False)
+    cut_short: Mapped[bool] = mapped_column(default=False)
     rehearsed: Mapped[dict[str, Any]] = mapped_column(default=dict)
     rehearsal: Mapped[dict[str, Any] | None]
     ticket: Mapped[UUID | None]
@@ -356,22 +362,23 @@ class Import(Base):
 
 
 class ImportedPicture(Base):
-    """One picture of one import; `position` is that of the first item with these bytes.
+    """The picture of one item of an import.
 
-    `brought` says that it was new to the library. In a rehearsal `picture_id` is None: the row
-    then only remembers that these bytes were seen.
+    `brought` says that it was new to the library, and this its first item. In a rehearsal
+    `picture_id` is None: the row then only remembers that these bytes were seen.
     """
 
     __tablename__ = "imported_pictures"
+    __table_args__ = (SqlIndex("ix_imported_pictures_sha256", "import_id", "sha256"),)
 
     import_id: Mapped[UUID] = mapped_column(
         ForeignKey("imports.id", ondelete="CASCADE"), primary_key=True
     )
-    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64))
     picture_id: Mapped[UUID | None] = mapped_column(
         ForeignKey("pictures.id", ondelete="CASCADE"), index=True
     )
-    position: Mapped[int]
     name: Mapped[str] = mapped_column(Text)
     brought: Mapped[bool]
 

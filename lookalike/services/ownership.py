@@ -5,8 +5,9 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import secrets
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -20,11 +21,16 @@ TAKING_SECONDS = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The process that holds a data folder, and where it answers, if it does."""
+    """The process that holds a data folder, and where it answers, if it does.
+
+    Whoever knows its `token` can read the data folder, and so may have the process read any file
+    that it can read.
+    """
 
     pid: int
     command: str
     url: str | None = None
+    token: str = field(default="", compare=False, repr=False)
 
 
 class Ownership:
@@ -33,9 +39,10 @@ class Ownership:
     def __init__(self, folder: Path, command: str) -> None:
         """Take the folder, making it if needed. Raises BusyError that names the holder."""
         self._command = command
+        self.token = secrets.token_urlsafe(32)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._file: IO[str] = (folder / LOCK_FILE).open("a+")
+            self._file = _open_privately(folder / LOCK_FILE)
         except OSError as error:
             raise ConfigurationError(
                 f"The data folder {str(folder)!r} cannot be used ({error.strerror}). "
@@ -50,7 +57,8 @@ class Ownership:
         """Tell others where this process answers."""
         self._file.seek(0)
         self._file.truncate()
-        json.dump(asdict(Owner(os.getpid(), self._command, url)), self._file)
+        owner = Owner(os.getpid(), self._command, url, self.token)
+        json.dump(asdict(owner), self._file)
         self._file.flush()
 
     def release(self) -> None:
@@ -68,6 +76,13 @@ def owner_of(folder: Path) -> Owner | None:
             return None if _lock(file, fcntl.LOCK_SH) else _read(file)
     except FileNotFoundError:
         return None
+
+
+def _open_privately(path: Path) -> IO[str]:
+    """Open or make the file, which nobody else on this machine may read: it holds the token."""
+    file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "a+")
+    os.fchmod(file.fileno(), 0o600)
+    return file
 
 
 def _take(file: IO[str]) -> bool:

@@ -21,6 +21,7 @@ from lookalike.services.importing.claims import Claims
 from lookalike.services.importing.files import Files
 from lookalike.services.importing.jobs import Imports
 from lookalike.services.importing.reading import Opener, Readers
+from lookalike.services.importing.receiving import Receiving
 from lookalike.services.importing.rehearsing import Rehearsing
 from lookalike.services.importing.undoing import Undoing
 from lookalike.services.indexes import Indexes
@@ -88,6 +89,7 @@ class Platform:
     libraries: Libraries
     intake: Intake
     imports: Imports
+    receiving: Receiving
     carrying: Carrying
     pictures: Pictures
     thumbnails: Thumbnails
@@ -158,6 +160,7 @@ def assemble(settings: Settings, parts: Parts) -> Platform:
         libraries=ground.libraries,
         intake=ground.intake,
         imports=imports,
+        receiving=Receiving(db, ground.intake),
         carrying=carrying,
         pictures=ground.pictures,
         thumbnails=thumbnails,

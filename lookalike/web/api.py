@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar, get_origin
 
 from flask import Blueprint, Response, jsonify, request
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Json, ValidationError
+from pydantic.fields import FieldInfo
 
 from lookalike.services.errors import InvalidRequestError, TooLargeError
 from lookalike.services.filters import invalid_request
@@ -160,11 +161,14 @@ def _validated(model: type[M], data: Any) -> M:
         raise invalid_request(error) from error
 
 
+def _may_repeat(field: FieldInfo) -> bool:
+    """Whether the field is a list, and not one that is written as JSON in one value."""
+    return get_origin(field.annotation) is list and Json not in map(type, field.metadata)
+
+
 def _pick(model: type[BaseModel], sent: Mapping[str, list[str]]) -> dict[str, Any]:
     lists = {
-        field.alias or name
-        for name, field in model.model_fields.items()
-        if get_origin(field.annotation) is list
+        field.alias or name for name, field in model.model_fields.items() if _may_repeat(field)
     }
     for name, values in sent.items():
         if name not in lists and len(values) > 1:

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Literal, TypeAlias, cast
+from typing import Annotated, Any, Literal, TypeAlias, cast
 from uuid import UUID
 
 from flask import Blueprint, Response, render_template, request
 from pydantic import BaseModel, ConfigDict, Field, Json, field_validator
 
-from lookalike.services.errors import InvalidRequestError
+from lookalike.services.errors import (
+    InvalidRequestError,
+    MissingFileError,
+    PictureError,
+    TooLargeError,
+)
 from lookalike.services.importing.jobs import Wanted
 from lookalike.services.importing.kinds import file_options, name_of
 from lookalike.services.importing.progress import Progress
+from lookalike.services.importing.receiving import Sent
 from lookalike.services.labels import Tags
 from lookalike.services.models import DEFAULT_LIBRARY, ImportFailure, ImportState
+from lookalike.services.sources.names import MAX_NAME, shown
 from lookalike.services.staging import Staged
 from lookalike.web.api import Api, Binary, read_form
 from lookalike.web.context import platform
 from lookalike.web.import_streams import csv_of, events_of
+from lookalike.web.owner import is_owner
 from lookalike.web.pictures import FilePart
 from lookalike.web.schemas import Failure
 
@@ -28,7 +36,7 @@ pages = Blueprint("imports", __name__)
 
 
 Kind: TypeAlias = Literal[
-    "folder", "zip", "tar", "webdataset", "manifest", "urls", "s3", "flickr30k"
+    "files", "folder", "zip", "tar", "webdataset", "manifest", "urls", "s3", "flickr30k"
 ]
 """What can be imported from."""
 
@@ -38,11 +46,17 @@ class NewImport(BaseModel):
 
     `kind` is the kind of source, `source` its options, such as `{"path": "/srv/pictures"}` for a
     `folder` or `{"url": "s3://bucket/folder"}` for `s3`. `dry_run` only says what would happen.
+    `name` is what people see it as, by default where it comes from.
+
+    `files` are sent afterwards (`POST /imports/{id}/images`); `source` then tells how many
+    `files` there are and a `fingerprint` of them, 64 hexadecimal digits. Where an import of the
+    same files has not come to its end, the answer is that one, and `found` says where to go on.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     kind: Kind
+    name: Annotated[str, Field(max_length=MAX_NAME)] = ""
     source: dict[str, Any] = {}
     library: str = DEFAULT_LIBRARY
     tags: Tags = []
@@ -74,6 +88,40 @@ class ImportForm(ImportFields):
 
     file: FilePart
     source: dict[str, Any] = Field(default_factory=dict)
+
+
+class SentItem(BaseModel):
+    """A file of an import: its name, and what went wrong if its bytes are not among those sent."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[str, Field(max_length=MAX_NAME)]
+    error: Annotated[str, Field(max_length=MAX_NAME)] = ""
+    code: Literal["missing_file", "too_large"] = "missing_file"
+
+    def refusal(self) -> PictureError | None:
+        """The error, None for a file that was sent."""
+        kind = TooLargeError if self.code == "too_large" else MissingFileError
+        return kind(self.error) if self.error else None
+
+
+class SentFields(BaseModel):
+    """What goes with files that are sent to an import.
+
+    `position` is that of the first of `items`, which name each file in its order.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    position: int = Field(ge=0, le=2**31 - 1)
+    items: Json[list[SentItem]]
+
+
+class SentForm(SentFields):
+    """Files of an import: the bytes of all `items` without an error, in the same order."""
+
+    items: list[SentItem] = Field(min_length=1)
+    file: list[FilePart] = []
 
 
 class ImportsQuery(BaseModel):
@@ -191,10 +239,11 @@ def start_import(body: NewImport | None = None) -> ImportAnswer:
     wanted = Wanted(
         body.kind,
         body.source,
-        name_of(body.kind, body.source),
+        shown(body.name) if body.name else name_of(body.kind, body.source),
         body.library,
         body.tags,
         body.dry_run,
+        is_owner(),
     )
     return answer_of(platform().imports.start(wanted))
 
@@ -218,6 +267,34 @@ def _start_with_file() -> ImportAnswer:
         fields.dry_run,
     )
     return answer_of(platform().imports.start(wanted, cast(Staged, files[0].stream)))
+
+
+@api.operation(
+    "POST /imports/<uuid:import_id>/images",
+    "Send files of an import",
+    form=SentForm,
+    answer=ImportAnswer,
+)
+def send_files(import_id: UUID) -> ImportAnswer:
+    """Take the next files of an import of the kind `files`.
+
+    `found` of the answer says how many have been dealt with, which is where to go on: files that
+    are sent twice count once, and none are taken while the import is paused.
+    """
+    fields = read_form(SentFields)
+    files = request.files.getlist("file")
+    if len(files) != sum(not item.error for item in fields.items):
+        raise InvalidRequestError(
+            "Send one `file` for each of the `items` that has no error, in the same order.",
+            field="file",
+        )
+    staged = (cast(Staged, file.stream) for file in files)
+    sent = [
+        Sent(item.name, None if item.error else next(staged), item.refusal())
+        for item in fields.items
+    ]
+    platform().receiving.receive(import_id, fields.position, sent)
+    return answer_of(platform().imports.get(import_id))
 
 
 @api.operation(

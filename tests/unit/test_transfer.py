@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import UUID
 
 import httpx
 import pytest
 
 from lookalike.cli import transfer
 from lookalike.cli.client import ApiError, Client
-from lookalike.cli.transfer import Failed, Outcome, Transfer, find_pictures
+from lookalike.cli.transfer import Outcome, Transfer, find_pictures
 from lookalike.services.errors import UnavailableError
 from lookalike.services.pictures import Selection
 from lookalike.web.app import create_app
@@ -39,7 +40,7 @@ class Clock:
 def clock(world: World, monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Workers index while the import waits."""
     clock = Clock()
-    clock.meanwhile = world.work
+    clock.meanwhile = world.step
     monkeypatch.setattr(transfer, "time", clock)
     return clock
 
@@ -121,8 +122,21 @@ def test_every_file_ends_indexed_with_library_and_tags(run, folder, world: World
 
 def test_importing_again_stores_nothing_new(run, folder):
     files = folder(**scenes(3))
-    run(files)
-    assert counts(run(files)) == (3, 3, 3, 0)
+    first, second = run(files), run(files)
+    assert counts(second) == (3, 3, 3, 0)
+    assert second.import_id != first.import_id
+
+
+def test_it_is_an_import_that_can_be_undone(run, folder, world: World):
+    world.indexed(small(0))
+    outcome = run(folder(**scenes(3)))
+    imports, import_id = world.platform.imports, UUID(outcome.import_id or "")
+    row = imports.get(import_id).row
+    assert (row.state, row.new, row.duplicate, row.total) == ("done", 2, 1, 3)
+    imports.undo(import_id)
+    world.carry()
+    assert imports.get(import_id).row.removed == 2
+    assert len(world.platform.pictures.list(Selection(), 10).pictures) == 1
 
 
 def test_each_failure_names_its_file_and_the_rest_goes_on(run, folder, tmp_path: Path):
@@ -136,7 +150,7 @@ def test_each_failure_names_its_file_and_the_rest_goes_on(run, folder, tmp_path:
         "text": "not_an_image",
         "half": "truncated",
         "empty": "empty_file",
-        "missing": "unreadable",
+        "missing": "missing_file",
     }
     assert all(one.message.endswith(".") for one in outcome.failures)
 
@@ -165,14 +179,16 @@ def test_requests_carry_a_bounded_number_of_files_and_bytes(
     run, folder, http: Client, monkeypatch, limit: str, value: int, sizes: list[int]
 ):
     sent: list[int] = []
-    upload = http.upload
+    send = http.send_files
 
-    def watched(paths: list[Path], library: str, tags: list[str]) -> object:
-        sent.append(len(paths))
-        return upload(paths, library, tags)
+    def watched(
+        import_id: str, position: int, items: list[dict[str, str]], files: object
+    ) -> object:
+        sent.append(len(items))
+        return send(import_id, position, items, files)
 
     monkeypatch.setattr(transfer, limit, value)
-    monkeypatch.setattr(http, "upload", watched)
+    monkeypatch.setattr(http, "send_files", watched)
     files = {name: data.ljust(2500, b"\0") for name, data in scenes(5).items()}
     assert run(folder(**files)).indexed == 5
     assert sent == sizes
@@ -184,7 +200,7 @@ def test_sending_pauses_while_much_is_pending(run, folder, world: World, clock: 
     def work() -> None:
         nonlocal most
         most = max(most, sum(len(batch) for batch in world.queue.batches))
-        world.work()
+        world.step()
 
     clock.meanwhile = work
     monkeypatch.setattr(transfer, "MAX_FILES", 2)
@@ -202,9 +218,77 @@ def test_progress_grows_and_ends_with_everything_settled(run, folder):
 
 def test_a_stop_ends_early_and_loses_nothing_that_was_sent(run, folder, world: World, monkeypatch):
     monkeypatch.setattr(transfer, "MAX_FILES", 2)
-    outcome = run(folder(**scenes(6)), stopped=lambda: True)
-    assert (outcome.sent, outcome.indexed) == (2, 0)
+    stops = iter([False, False, True])
+    files = folder(**scenes(6))
+    stopped = run(files, stopped=lambda: next(stops, True))
+    assert (stopped.sent, stopped.indexed) == (2, 0)
     assert len(world.platform.pictures.list(Selection(), 10).pictures) == 2
+    rest = run(files)
+    assert (rest.import_id, *counts(rest)) == (stopped.import_id, 6, 6, 0, 0)
+
+
+def test_files_that_changed_meanwhile_are_another_import(run, folder, monkeypatch):
+    monkeypatch.setattr(transfer, "MAX_FILES", 2)
+    stops = iter([False, False, True])
+    files = folder(**scenes(4))
+    stopped = run(files, stopped=lambda: next(stops, True))
+    files[0].write_bytes(small(9) + b"longer")
+    again = run(files)
+    assert again.import_id != stopped.import_id
+    assert (again.indexed, again.duplicates) == (4, 1)
+
+
+def test_it_waits_while_somebody_has_paused_it(
+    run, folder, world: World, clock: Clock, monkeypatch
+):
+    monkeypatch.setattr(transfer, "MAX_FILES", 2)
+    monkeypatch.setattr(transfer, "POLL_SECONDS", 200)
+    seen: list[str] = []
+
+    def pause(outcome: Outcome) -> None:
+        seen.append(outcome.state)
+        if outcome.sent == 2 and "paused" not in seen:
+            world.platform.imports.pause(UUID(outcome.import_id or ""))
+
+    def meanwhile() -> None:
+        world.step()
+        if seen[-1] == "paused" and seen.count("paused") > 5:
+            [paused] = world.platform.imports.list(1)
+            world.platform.imports.resume(paused.row.id)
+
+    clock.meanwhile = meanwhile
+    assert counts(run(folder(**scenes(4)), on_progress=pause)) == (4, 4, 0, 0)
+    assert seen.count("paused") > 5
+
+
+def test_it_ends_when_somebody_cancels_it(run, folder, world: World, monkeypatch):
+    monkeypatch.setattr(transfer, "MAX_FILES", 2)
+
+    def cancel(outcome: Outcome) -> None:
+        if outcome.sent == 2:
+            world.platform.imports.cancel(UUID(outcome.import_id or ""))
+
+    outcome = run(folder(**scenes(6)), on_progress=cancel)
+    assert (outcome.state, outcome.sent, outcome.is_complete) == ("cancelled", 2, False)
+
+
+def test_files_that_are_in_already_are_known_as_done(run, folder, http: Client, world: World):
+    files = folder(**scenes(2))
+    transfer = Transfer(http, "main", [], bool)
+    assert not transfer.was_done(files)
+    outcome = run(files)
+    assert transfer.was_done(files)
+    assert not Transfer(http, "main", ["tag"], bool).was_done(files)
+    world.platform.imports.undo(UUID(outcome.import_id or ""))
+    assert not transfer.was_done(files)
+
+
+def test_a_file_larger_than_a_request_fails_alone(run, folder, monkeypatch, http: Client):
+    monkeypatch.setattr(transfer, "MAX_BYTES", 5000)
+    http._http._transport.app.config["MAX_CONTENT_LENGTH"] = 20_000  # type: ignore[attr-defined]
+    outcome = run(folder(a=small(1), b=small(2).ljust(40_000, b"\0"), c=small(3)))
+    assert outcome.indexed == 2
+    assert [(Path(one.file).name, one.code) for one in outcome.failures] == [("b.jpg", "too_large")]
 
 
 def test_no_progress_for_ten_minutes_ends_with_what_to_do(run, folder, clock: Clock, monkeypatch):
@@ -215,18 +299,19 @@ def test_no_progress_for_ten_minutes_ends_with_what_to_do(run, folder, clock: Cl
     assert 600 < clock.now < 700
 
 
-def test_a_picture_that_somebody_removes_meanwhile_is_a_failure(
+def test_a_picture_that_somebody_removes_meanwhile_is_not_waited_for(
     run, folder, world: World, clock: Clock
 ):
     def remove() -> None:
-        [picture_id] = world.queue.batches.pop()
-        world.platform.pictures.remove(picture_id)
+        if world.queue.batches:
+            [picture_id] = world.queue.batches.pop()
+            world.platform.pictures.remove(picture_id)
+        world.step()
 
     clock.meanwhile = remove
     outcome = run(folder(a=small()))
-    assert outcome.failures == [
-        Failed(outcome.failures[0].file, "not_found", "Removed while waiting.")
-    ]
+    assert outcome.is_complete
+    assert world.platform.pictures.list(Selection(), 10).pictures == []
 
 
 def test_an_outage_of_the_server_ends_the_import_with_its_sentence(run, folder, world: World):
@@ -251,13 +336,11 @@ def test_something_else_at_the_address_is_told():
         Client(http).status()
 
 
-def test_ids_are_watched_in_portions(run, folder, monkeypatch, http: Client):
-    asked: list[int] = []
-    images = http.images
-    monkeypatch.setattr(transfer, "WATCHED", 2)
-    monkeypatch.setattr(http, "images", lambda ids: (asked.append(len(ids)), images(ids))[1])
-    assert run(folder(**scenes(5))).indexed == 5
-    assert max(asked) == 2
+def test_failures_are_read_in_portions(run, folder, monkeypatch):
+    monkeypatch.setattr(transfer, "FAILURES_AT_ONCE", 2)
+    outcome = run(folder(**{f"bad{number}": b"text %d" % number for number in range(5)}))
+    names = [Path(one.file).stem for one in outcome.failures]
+    assert names == [f"bad{number}" for number in range(5)]
 
 
 def test_nothing_to_import_is_done_at_once(run):

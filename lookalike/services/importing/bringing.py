@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from itertools import islice
+from datetime import timedelta
 
 from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
@@ -15,12 +15,13 @@ from lookalike.services.db import Database
 from lookalike.services.failpoints import reach
 from lookalike.services.importing import ledger
 from lookalike.services.importing.claims import Claim, Claims
-from lookalike.services.importing.ledger import Verdict
+from lookalike.services.importing.kinds import FILES
 from lookalike.services.importing.progress import rate
 from lookalike.services.importing.reading import Reader, Readers
-from lookalike.services.importing.taking import BATCH_ITEMS, Batch, Taken, take, take_only
+from lookalike.services.importing.taking import BATCH_ITEMS, Batch, take, take_only
+from lookalike.services.importing.verdicts import upload_of, verdicts_of
 from lookalike.services.intake import Accepted, Intake, Ledger, Rejected, Upload
-from lookalike.services.labels import MAX_TAGS, Labels
+from lookalike.services.labels import Labels
 from lookalike.services.models import Import, ImportFailure, ImportState, now
 from lookalike.services.records import Queue
 from lookalike.services.staging import Staging
@@ -30,6 +31,13 @@ SLICE_SECONDS = 2.0
 
 WAIT_SECONDS = 0.5
 """How soon to look again while enough pictures are pending, or the last ones are."""
+
+SILENCE = timedelta(minutes=10)
+"""After this an import stops to wait for files that are sent: whoever sent them has gone."""
+
+SILENT = (
+    "Nothing has been sent for ten minutes. Give the same command again: it goes on where it was."
+)
 
 
 class Bringing:
@@ -65,7 +73,7 @@ class Bringing:
             row, waiting, again = self._survey(claim)
             if row.state != ImportState.RUNNING:
                 return 0
-            if waiting > self._most_pending or (row.exhausted and not again):
+            if waiting > self._most_pending or not (again or _has_more(row)):
                 return WAIT_SECONDS
             if again:
                 self._retry(claim, row, again)
@@ -78,13 +86,13 @@ class Bringing:
         """How it stands: the row, pictures that are pending, positions to be read again."""
         with self._db.write() as session:
             row = self._claims.held(session, claim)
-            ledger.collect_failures(session, row)
+            all_told = ledger.collect_failures(session, row)
             waiting = ledger.pending(session, row.id)
             rate(row, row.position - waiting)
             failures = session.scalars(ledger.to_retry(row.id).limit(BATCH_ITEMS))
             again = [failure.position for failure in failures]
-            if row.state == ImportState.RUNNING and row.exhausted and not (waiting or again):
-                row.state, row.ended_at, row.message = ImportState.DONE, now(), None
+            if row.state == ImportState.RUNNING and all_told and not (waiting or again):
+                _come_to_rest(row)
             return row, waiting, again
 
     def _bring(self, claim: Claim, row: Import) -> None:
@@ -121,41 +129,24 @@ class Bringing:
     def _uploads(self, row: Import, batch: Batch) -> Iterator[Upload]:
         for item, staged in batch.staged:
             self._courtesy.give_way()
-            yield Upload(item.name, staged, _labels(item, row))
+            yield upload_of(item, staged, row)
 
     def _total(self, row: Import, reader: Reader) -> int | None:
         return row.total if row.total is not None else reader.total()
 
 
-def verdicts_of(batch: Batch, outcomes: Sequence[Accepted | Rejected]) -> list[Verdict]:
-    """What became of each item, from what the intake says of those that were staged."""
-    left = iter(outcomes)
-    verdicts = []
-    for item in batch.items:
-        if item.staged is None:
-            verdicts.append(Verdict(item.position, item.name, error=item.error))
-            continue
-        outcome = next(left)
-        if isinstance(outcome, Rejected):
-            verdicts.append(Verdict(item.position, item.name, error=outcome.error))
-        else:
-            verdicts.append(
-                Verdict(
-                    item.position,
-                    item.name,
-                    item.staged.sha256,
-                    item.staged.size,
-                    outcome.id,
-                    outcome.duplicate,
-                )
-            )
-    return verdicts
+def _has_more(row: Import) -> bool:
+    """Whether its source is to be read on."""
+    return not (row.exhausted or row.cut_short or row.kind == FILES)
 
 
-def _labels(item: Taken, row: Import) -> Labels:
-    """The item's own labels, and the import's tags with its own."""
-    tags = dict.fromkeys([*row.tags, *item.labels.tags])
-    return item.labels.model_copy(update={"tags": list(islice(tags, MAX_TAGS))})
+def _come_to_rest(row: Import) -> None:
+    """Nothing is left to do, unless the source has more."""
+    if row.exhausted or row.cut_short:
+        row.state = ImportState.DONE if row.exhausted else ImportState.CANCELLED
+        row.ended_at, row.message = now(), None
+    elif row.kind == FILES and now() - (row.received_at or row.added_at) > SILENCE:
+        row.state, row.message = ImportState.PAUSED, SILENT
 
 
 def _forget(session: Session, row: Import, positions: Sequence[int]) -> int:

@@ -26,6 +26,7 @@ from lookalike.services.importing.claims import (
     unknown_import,
 )
 from lookalike.services.importing.files import Files
+from lookalike.services.importing.kinds import FILES
 from lookalike.services.importing.progress import Progress
 from lookalike.services.importing.reading import Opener
 from lookalike.services.importing.rehearsing import codes
@@ -44,12 +45,24 @@ from lookalike.services.ports import IndexQueue, WorkQueue
 from lookalike.services.queueing import queue_pictures, queue_work
 from lookalike.services.staging import Staged
 
+MOST_BEGUN = 100
+"""Unfinished imports among which a sender's own is looked for."""
+
+LEFT = (ImportState.PAUSED, ImportState.CANCELLED, ImportState.FAILED)
+"""States in which no worker goes on, while pictures that it has brought in may still fail."""
+
+UNFINISHED = (ImportState.QUEUED, ImportState.RUNNING, ImportState.PAUSED, ImportState.FAILED)
+"""States of an import that its sender can go on with."""
+
 ENDED = (ImportState.CANCELLED, ImportState.DONE, ImportState.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to be imported: a kind of source, its options, and what its pictures get."""
+    """What is to be imported: a kind of source, its options, and what its pictures get.
+
+    `of_owner` says that whoever wants it owns the data folder: any file may be read then.
+    """
 
     kind: str
     spec: Mapping[str, Any]
@@ -57,6 +70,7 @@ class Wanted:
     library: str
     tags: Sequence[str] = ()
     dry_run: bool = False
+    of_owner: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +101,20 @@ class Imports:
     def start(self, wanted: Wanted, staged: Staged | None = None) -> Progress:
         """Record the import and queue it; `staged` is the uploaded file to read from.
 
+        Files that were being sent before go on where that stopped, in the same import.
         Raises SourceError when the source cannot be opened at all, NotFoundError for an unknown
         library. When this returns, the import is carried out whatever happens.
         """
+        if wanted.kind == FILES and wanted.dry_run:
+            raise InvalidRequestError("Files that are sent cannot be rehearsed.", field="dry_run")
         with self._db.read() as session:
             require_library(session, wanted.library)
         if staged is not None:
             staged.seal()
         # Opened here as well, so that a wrong address or a broken archive is told at once.
         self._try_to_open(wanted, staged)
+        if wanted.kind == FILES and (begun := self._begun(wanted)):
+            return self.resume(begun)
         import_id = new_id()
         row = Import(
             id=import_id,
@@ -106,6 +125,8 @@ class Imports:
             library=wanted.library,
             tags=list(wanted.tags),
             dry_run=wanted.dry_run,
+            of_owner=wanted.of_owner,
+            total=wanted.spec["files"] if wanted.kind == FILES else None,
         )
         with self._db.write() as session:
             require_library(session, wanted.library)
@@ -121,7 +142,9 @@ class Imports:
             row = session.get(Import, import_id)
             if row is None:
                 raise unknown_import(import_id)
-            return _progress(session, row)
+            if row.state not in LEFT or not ledger.has_uncollected(session, row):
+                return _progress(session, row)
+        return self._collected(import_id)
 
     def list(self, limit: int, cursor: UUID | None = None) -> list[Progress]:
         """Up to `limit` imports, newest first, from behind `cursor` on."""
@@ -188,6 +211,17 @@ class Imports:
         with self._db.read() as session:
             return codes(session, row)
 
+    def _begun(self, wanted: Wanted) -> UUID | None:
+        """The newest import of these very files that has not come to its end."""
+        unfinished = Import.state.in_(UNFINISHED)
+        query = select(Import).where(
+            unfinished, Import.kind == FILES, Import.library == wanted.library
+        )
+        with self._db.read() as session:
+            rows = session.scalars(query.order_by(Import.id.desc()).limit(MOST_BEGUN))
+            same = (row.id for row in rows if _is_same(row, wanted))
+            return next(same, None)
+
     def _try_to_open(self, wanted: Wanted, staged: Staged | None) -> None:
         # The source closes what it is given.
         file = staged.path.open("rb") if staged else None
@@ -195,10 +229,18 @@ class Imports:
             if file is not None:
                 stack.enter_context(file)
             try:
-                source = self._open(wanted.kind, wanted.spec, file=file)
+                source = self._open(wanted.kind, wanted.spec, file=file, anywhere=wanted.of_owner)
             except InvalidRequestError as error:  # the options of the source
                 raise SourceError(error.message, **error.details) from error
             stack.enter_context(closing(source))
+
+    def _collected(self, import_id: UUID) -> Progress:
+        """The import with what failed since no worker goes on with it."""
+        with self._db.write() as session:
+            row = required(session, import_id)
+            while not ledger.collect_failures(session, row):
+                pass
+            return _progress(session, row)
 
     def _change(self, import_id: UUID, change: Callable[[Session, Import], object]) -> Progress:
         with self._db.write() as session:
@@ -210,6 +252,10 @@ class Imports:
         if ticket is not None:
             queue_work(self._queue.put_import, import_id, ticket)
         return self.get(import_id)
+
+
+def _is_same(row: Import, wanted: Wanted) -> bool:
+    return row.spec == wanted.spec and row.tags == list(wanted.tags)
 
 
 def _progress(session: Session, row: Import) -> Progress:
@@ -238,7 +284,7 @@ def _cancel(_session: Session, row: Import) -> None:
         return
     if row.state not in {*WORKING, ImportState.PAUSED} or row.state == ImportState.UNDOING:
         raise _impossible(row, "cancelled")
-    row.state, row.ended_at = ImportState.CANCELLED, now()
+    row.state, row.ended_at, row.cut_short = ImportState.CANCELLED, now(), True
 
 
 def _undo(_session: Session, row: Import) -> None:
@@ -265,6 +311,7 @@ def _again(row: Import) -> None:
     row.state, row.ended_at = ImportState.QUEUED, None
     row.code, row.message = None, None
     row.rate, row.rated_at = None, None
+    row.received_at = now()
 
 
 def _retry(session: Session, row: Import, position: int | None) -> list[UUID]:
@@ -276,13 +323,13 @@ def _retry(session: Session, row: Import, position: int | None) -> list[UUID]:
     if not failures:
         raise NotFoundError("Nothing has failed there, or it has been tried again already.")
     stored = [one.picture_id for one in failures if one.picture_id is not None]
-    session.execute(
-        update(ImportFailure).where(*wanted, ImportFailure.picture_id.is_(None)).values(retry=True)
-    )
-    if len(stored) < len(failures) and _lacks_file(row):
+    if not _lacks_file(row):
+        unstored = (*wanted, ImportFailure.picture_id.is_(None))
+        session.execute(update(ImportFailure).where(*unstored).values(retry=True))
+    elif not stored:
         raise InvalidRequestError(
-            "The uploaded file is no longer kept. Import it again; what is in already is not "
-            "stored twice."
+            "These files are not kept here. Import them again; what is in already is not stored "
+            "twice."
         )
     _index_again(session, row, wanted, stored)
     if row.state in ENDED:
@@ -295,6 +342,9 @@ FROM_FILES = frozenset({"zip", "tar", "webdataset", "manifest", "urls"})
 
 
 def _lacks_file(row: Import) -> bool:
+    """Whether what was not stored cannot be read again."""
+    if row.kind == FILES:
+        return True
     return row.kind in FROM_FILES and row.file_key is None and row.spec.get("path") is None
 
 

@@ -8,6 +8,9 @@ from typing import Any
 from lookalike.services.errors import SourceError
 from lookalike.services.sources.names import shown
 
+FILES = "files"
+"""Not read from anywhere: the files are sent, batch after batch, by whoever started the import."""
+
 KINDS_BY_ENDING: Mapping[str, tuple[str, Mapping[str, str]]] = {
     ".zip": ("zip", {}),
     ".tar": ("tar", {}),

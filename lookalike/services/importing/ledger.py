@@ -6,7 +6,7 @@ fails while it is indexed moves from one of the first two to the last.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -49,32 +49,42 @@ def enter(session: Session, row: Import, verdicts: Sequence[Verdict]) -> None:
             row.new += 1
         if not one.duplicate:
             row.bytes += one.bytes
-    session.add_all(_links(session, row.id, verdicts))
+    session.add_all(_link(row.id, one, one.sha256) for one in verdicts if one.sha256)
     session.flush()
 
 
-def collect_failures(session: Session, row: Import) -> None:
-    """Move stored pictures that have failed by now from the new and duplicate to the failed."""
-    query = (
-        select(ImportedPicture, Entry.code, Entry.message)
-        .join(Entry, _standing(session, State.FAILED))
-        .outerjoin(
-            ImportFailure,
-            and_(
-                ImportFailure.import_id == ImportedPicture.import_id,
-                ImportFailure.position == ImportedPicture.position,
-            ),
-        )
-        .where(ImportedPicture.import_id == row.id, ImportFailure.position.is_(None))
-        .limit(COLLECTED)
-    )
-    for link, code, message in session.execute(query).all():
+def collect_failures(session: Session, row: Import) -> bool:
+    """Move stored pictures that have failed by now from the new and duplicate to the failed.
+
+    Some at a time; answers whether those were all.
+    """
+    found = session.execute(_uncollected(session, row).limit(COLLECTED)).all()
+    for link, code, message in found:
         shift(row, link, failed=1)
         failure = LookalikeError(message or "")
         failure.code = code or failure.code
         verdict = Verdict(link.position, link.name, picture_id=link.picture_id)
         session.add(_failure(row.id, verdict, failure))
     session.flush()
+    return len(found) < COLLECTED
+
+
+def has_uncollected(session: Session, row: Import) -> bool:
+    """Whether stored pictures have failed that do not count as failed yet."""
+    return session.execute(_uncollected(session, row).limit(1)).first() is not None
+
+
+def _uncollected(session: Session, row: Import) -> Select[ImportedPicture, str | None, str | None]:
+    same = and_(
+        ImportFailure.import_id == ImportedPicture.import_id,
+        ImportFailure.position == ImportedPicture.position,
+    )
+    return (
+        select(ImportedPicture, Entry.code, Entry.message)
+        .join(Entry, _standing(session, State.FAILED))
+        .outerjoin(ImportFailure, same)
+        .where(_of(row.id), ImportFailure.position.is_(None))
+    )
 
 
 def shift(row: Import, link: ImportedPicture, *, failed: int) -> None:
@@ -92,7 +102,7 @@ def pending(session: Session, import_id: UUID) -> int:
         select(func.count())
         .select_from(ImportedPicture)
         .join(Entry, _standing(session, State.PENDING))
-        .where(ImportedPicture.import_id == import_id)
+        .where(_of(import_id))
     )
     return session.scalar(query) or 0
 
@@ -108,6 +118,12 @@ def to_retry(import_id: UUID) -> Select[ImportFailure]:
         )
         .order_by(ImportFailure.position)
     )
+
+
+def _of(import_id: UUID) -> ColumnElement[bool]:
+    # As an expression: by the plain column SQLite would walk through all that the import has
+    # brought, for every batch, instead of the few entries in question.
+    return func.coalesce(ImportedPicture.import_id, import_id) == import_id
 
 
 def _standing(session: Session, state: State) -> ColumnElement[bool]:
@@ -129,23 +145,12 @@ def _failure(import_id: UUID, verdict: Verdict, error: LookalikeError) -> Import
     )
 
 
-def _links(
-    session: Session, import_id: UUID, verdicts: Sequence[Verdict]
-) -> Iterable[ImportedPicture]:
-    """A row for each picture that has none yet in this import."""
-    query = select(ImportedPicture.sha256).where(
-        ImportedPicture.import_id == import_id,
-        ImportedPicture.sha256.in_([one.sha256 for one in verdicts if one.sha256]),
+def _link(import_id: UUID, verdict: Verdict, sha256: str) -> ImportedPicture:
+    return ImportedPicture(
+        import_id=import_id,
+        position=verdict.position,
+        sha256=sha256,
+        picture_id=verdict.picture_id,
+        name=verdict.name,
+        brought=not verdict.duplicate,
     )
-    seen = set(session.scalars(query))
-    for one in verdicts:
-        if one.sha256 is not None and one.sha256 not in seen:
-            seen.add(one.sha256)
-            yield ImportedPicture(
-                import_id=import_id,
-                sha256=one.sha256,
-                picture_id=one.picture_id,
-                position=one.position,
-                name=one.name,
-                brought=not one.duplicate,
-            )

@@ -19,8 +19,13 @@ KEPT = 2
 class Opener(Protocol):
     """Opens the source that a kind, its options and an uploaded file describe."""
 
-    def __call__(self, kind: str, spec: Mapping[str, Any], *, file: BinaryIO | None) -> Source:
-        """Open it; `file` belongs to it from now on. Raises SourceError, InvalidRequestError."""
+    def __call__(
+        self, kind: str, spec: Mapping[str, Any], *, file: BinaryIO | None, anywhere: bool
+    ) -> Source:
+        """Open it; `file` belongs to it from now on. With `anywhere` it may lie in any folder.
+
+        Raises SourceError, InvalidRequestError.
+        """
         ...
 
 
@@ -31,7 +36,7 @@ class Reader:
         self.position = row.position
         with ExitStack() as opening:
             file = opening.enter_context(blobs.open(row.file_key)) if row.file_key else None
-            self._source = open_source(row.kind, row.spec, file=file)
+            self._source = open_source(row.kind, row.spec, file=file, anywhere=row.of_owner)
             opening.callback(self._source.close)
             self._stack = opening.pop_all()
         self._items: Iterator[Item] | None = None

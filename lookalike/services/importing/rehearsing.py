@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import and_, delete, func, select
 from sqlalchemy.orm import Session
 
 from lookalike.services.db import Database
@@ -49,7 +49,7 @@ SAMPLE = 16
 class _Decoded:
     """What decoding a picture gave: its pixels, or why there are none."""
 
-    item: Taken
+    sha256: str
     pixels: Pixels | None
     error: LookalikeError | None
 
@@ -95,9 +95,9 @@ class Rehearsing:
             batch = take(reader, self._staging, stack)
             refused = self._refused(batch)
             spent = {"read": time.monotonic() - begun}
-            known = self._known(row, batch)
+            known, broken = self._known(row, batch)
             todo = list(_to_decode(batch, refused, known))
-            broken = self._decode(todo, index, spent, sample=not row.rehearsed.get("embedded"))
+            broken |= self._decode(todo, index, spent, sample=not row.rehearsed.get("embedded"))
             verdicts = _verdicts(batch, refused, broken, known)
             total = row.total if row.total is not None else reader.total()
             with self._db.write() as session:
@@ -124,10 +124,13 @@ class Rehearsing:
                 refused[item.position] = error
         return refused
 
-    def _known(self, row: Import, batch: Batch) -> dict[str, bool]:
-        """Hashes that are there already; whether each is to be decoded all the same.
+    def _known(
+        self, row: Import, batch: Batch
+    ) -> tuple[dict[str, bool], dict[str, LookalikeError]]:
+        """Hashes that are there already, and those among them that were found broken before.
 
-        A picture of the library that has failed is tried again when it is imported.
+        Each says whether it is to be decoded all the same: a picture of the library that has
+        failed is tried again when it is imported.
         """
         hashes = [staged.sha256 for _, staged in batch.staged]
         with self._db.read() as session:
@@ -138,10 +141,18 @@ class Rehearsing:
                 .where(Entry.index_id == live_index_id())
             )
             known = {sha256: state == State.FAILED for sha256, state in session.execute(stored)}
-            seen = select(ImportedPicture.sha256).where(
-                ImportedPicture.import_id == row.id, ImportedPicture.sha256.in_(hashes)
+            failure = and_(
+                ImportFailure.import_id == ImportedPicture.import_id,
+                ImportFailure.position == ImportedPicture.position,
             )
-            return known | dict.fromkeys(session.scalars(seen), False)
+            seen = (
+                select(ImportedPicture.sha256, ImportFailure)
+                .outerjoin(ImportFailure, failure)
+                .where(ImportedPicture.import_id == row.id, ImportedPicture.sha256.in_(hashes))
+            )
+            found = dict(session.execute(seen).tuples().all())
+        broken = {sha256: _error(one) for sha256, one in found.items() if one is not None}
+        return known | dict.fromkeys(found, False), broken
 
     def _decode(
         self,
@@ -150,8 +161,8 @@ class Rehearsing:
         spent: dict[str, float],
         *,
         sample: bool,
-    ) -> dict[int, LookalikeError]:
-        """Why items cannot be decoded, by position; adds to `spent` how long it all took.
+    ) -> dict[str, LookalikeError]:
+        """Why pictures cannot be decoded, by hash; adds to `spent` how long it all took.
 
         The first ones are embedded as a `sample`, to see how fast that is.
         """
@@ -160,7 +171,7 @@ class Rehearsing:
             one
             for some in batches(
                 todo,
-                lambda pair: self._try(pair[0], pair[1], index),
+                lambda pair: self._try(pair[1], index),
                 SAMPLE,
                 self._workload.decode_threads,
             )
@@ -170,17 +181,17 @@ class Rehearsing:
         if sample:
             pixels = [one.pixels for one in decoded if one.pixels is not None]
             spent |= _embed(index, pixels[:SAMPLE])
-        return {one.item.position: one.error for one in decoded if one.error is not None}
+        return {one.sha256: one.error for one in decoded if one.error is not None}
 
-    def _try(self, item: Taken, staged: Staged, index: OpenIndex) -> _Decoded:
+    def _try(self, staged: Staged, index: OpenIndex) -> _Decoded:
         try:
             data = read_picture(staged.file, self._limits)
             recipes = [index.embedder.definition.recipe]
             side = self._workload.thumbnail_side
             made = self._decoder.prepare_for_index(data, recipes, side)
         except PictureError as error:
-            return _Decoded(item, None, error)
-        return _Decoded(item, made.pixels[0], None)
+            return _Decoded(staged.sha256, None, error)
+        return _Decoded(staged.sha256, made.pixels[0], None)
 
 
 def _to_decode(
@@ -195,6 +206,12 @@ def _to_decode(
             yield item, staged
 
 
+def _error(failure: ImportFailure) -> LookalikeError:
+    error = LookalikeError(failure.message)
+    error.code = failure.code
+    return error
+
+
 def _embed(index: OpenIndex, sample: Sequence[Pixels]) -> dict[str, float]:
     if not sample:
         return {}
@@ -207,7 +224,7 @@ def _embed(index: OpenIndex, sample: Sequence[Pixels]) -> dict[str, float]:
 def _verdicts(
     batch: Batch,
     refused: Mapping[int, LookalikeError],
-    broken: Mapping[int, LookalikeError],
+    broken: Mapping[str, LookalikeError],
     known: Collection[str],
 ) -> list[Verdict]:
     seen = set(known)
@@ -217,7 +234,7 @@ def _verdicts(
             verdicts.append(Verdict(item.position, item.name, error=refused[item.position]))
             continue
         sha256, size = item.staged.sha256, item.staged.size
-        again, error = sha256 in seen, broken.get(item.position)
+        again, error = sha256 in seen, broken.get(sha256)
         seen.add(sha256)
         verdicts.append(
             Verdict(item.position, item.name, sha256, size, duplicate=again, error=error)

@@ -56,7 +56,11 @@ class Undoing:
             picture = _held(session, link.picture_id) if link.brought else None
             session.delete(link)
             session.flush()
-            if picture is not None and not picture.uploaded and not _passed_on(session, picture):
+            if (
+                picture is not None
+                and not picture.uploaded
+                and not _passed_on(session, row.id, picture)
+            ):
                 remember_removal(session, picture)
                 session.delete(picture)
                 removed.append(picture.id)
@@ -78,11 +82,11 @@ def _held(session: Session, picture_id: UUID | None) -> Picture | None:
     return session.scalar(select(Picture).where(Picture.id == picture_id).with_for_update())
 
 
-def _passed_on(session: Session, picture: Picture) -> bool:
+def _passed_on(session: Session, import_id: UUID, picture: Picture) -> bool:
     """Whether another import brought this picture too, which then has it as its own."""
     heir = session.scalar(
         select(ImportedPicture)
-        .where(ImportedPicture.picture_id == picture.id)
+        .where(ImportedPicture.picture_id == picture.id, ImportedPicture.import_id != import_id)
         .order_by(ImportedPicture.import_id)
         .limit(1)
     )

@@ -20,6 +20,7 @@ from lookalike.services.sources.manifest import Columns, ManifestSource, Places,
 from lookalike.services.sources.ports import TableReader, Tools
 from lookalike.services.sources.records import Source, SourceLimits
 from lookalike.services.sources.rows import Row, csv_rows, json_rows
+from lookalike.services.sources.sent import SentSource
 from lookalike.services.sources.server_files import ServerFolder
 from lookalike.services.sources.shards import ShardsSource
 from lookalike.services.sources.specs import (
@@ -29,6 +30,7 @@ from lookalike.services.sources.specs import (
     FolderSpec,
     ListSpec,
     ManifestSpec,
+    SentSpec,
     ShardSpec,
 )
 from lookalike.services.sources.tars import TarSource
@@ -89,13 +91,15 @@ def open_source(
     roots: Sequence[Path],
     limits: SourceLimits,
     tools: Tools | None = None,
+    anywhere: bool = False,
 ) -> Source:
     """The source of a `kind` (one of `KINDS`) with its options `spec` (see `specs`).
 
     `file` is what was uploaded, seekable; it belongs to the source from now on, which closes it,
     and is closed here where there is no source. `roots` are the folders of this server that may
-    be imported from. `tools` may be left out for kinds that need none: folder, zip, tar,
-    webdataset, flickr30k. Raises SourceError, and InvalidRequestError for wrong options.
+    be imported from; with `anywhere`, all may. `tools` may be left out for kinds that need none:
+    files, folder, zip, tar, webdataset, flickr30k. Raises SourceError, and InvalidRequestError for
+    wrong options.
     """
     with ExitStack() as undo:
         if file is not None:
@@ -103,12 +107,17 @@ def open_source(
         make = _MAKERS.get(kind)
         if make is None:
             raise InvalidRequestError(f"There is no import of {kind!r}. Use {', '.join(KINDS)}.")
+        admitted = [Path("/")] if anywhere else roots
         try:
-            source = make(_Request(dict(spec), file, roots, limits, tools, undo))
+            source = make(_Request(dict(spec), file, admitted, limits, tools, undo))
         except ValidationError as error:
             raise invalid_request(error, "source") from error
         undo.pop_all()
         return source
+
+
+def _sent(request: _Request) -> Source:
+    return SentSource(SentSpec.model_validate(request.spec).files)
 
 
 def _folder(request: _Request) -> Source:
@@ -210,6 +219,7 @@ def _captions(request: _Request, spec: Flickr30kSpec) -> BinaryIO:
 
 
 _MAKERS: Mapping[str, Callable[[_Request], Source]] = {
+    "files": _sent,
     "folder": _folder,
     "zip": _zip,
     "tar": _tar,

@@ -23,6 +23,13 @@ class FolderSpec(_Spec):
     all_files: bool = False
 
 
+class SentSpec(_Spec):
+    """Files that are sent: how many, and a hash by which a sender finds its import again."""
+
+    files: Annotated[int, Field(ge=1, le=2**31 - 1)]
+    fingerprint: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
 class FileSpec(_Spec):
     """An upload, or the file of this server that `path` names."""
 
