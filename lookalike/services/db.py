@@ -13,14 +13,17 @@ from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from lookalike.services.errors import UnavailableError
+from lookalike.services.errors import ConfigurationError, UnavailableError
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
+
+POSTGRESQL = frozenset({"postgresql", "postgres", "postgresql+psycopg"})
+SQLITE = frozenset({"sqlite", "sqlite+pysqlite"})
 
 CONNECT_SECONDS = 5
 """Longest wait for a database server that does not answer."""
@@ -33,6 +36,7 @@ class Database:
     """Hands out short transactions. Rows stay readable after their transaction has ended."""
 
     def __init__(self, url: str) -> None:
+        """Prepare, without connecting. Raises ConfigurationError for a URL of neither kind."""
         self.engine = _engine(url)
         self._writer = self.engine.execution_options(writes=True)
         self._reader = self.engine
@@ -123,8 +127,31 @@ def _is_outage(error: DBAPIError) -> bool:
     return isinstance(error, OperationalError) and not mistake
 
 
+def parsed_url(url: str) -> URL:
+    """The URL of a SQLite or PostgreSQL database. Raises ConfigurationError for any other.
+
+    PostgreSQL goes by its usual names and is spoken to through psycopg 3.
+    """
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):  # neither is shown on: it tells the password
+        raise _unknown_database("no database's URL can be read from it") from None
+    if parsed.drivername in POSTGRESQL:
+        return parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername not in SQLITE:
+        raise _unknown_database(f"{parsed.drivername} is not a database that it can be")
+    return parsed
+
+
+def _unknown_database(problem: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"The setting LOOKALIKE_DATABASE_URL is wrong: {problem}. Set it to a URL such as "
+        "postgresql://lookalike:secret@postgres/lookalike, or leave it empty for SQLite."
+    )
+
+
 def _engine(url: str) -> Engine:
-    parsed = _with_driver(make_url(url))
+    parsed = parsed_url(url)
     if parsed.get_backend_name() != "sqlite":
         # A connection that the server dropped is noticed and replaced before it is used.
         options = {"connect_timeout": CONNECT_SECONDS}
@@ -133,13 +160,6 @@ def _engine(url: str) -> Engine:
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
-
-
-def _with_driver(url: URL) -> URL:
-    """PostgreSQL under its usual names, spoken to through psycopg 3."""
-    if url.drivername in {"postgresql", "postgres"}:
-        return url.set(drivername="postgresql+psycopg")
-    return url
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:

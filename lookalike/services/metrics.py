@@ -13,7 +13,7 @@ from prometheus_client import Counter, Histogram, start_http_server
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from lookalike.services.errors import UnavailableError
+from lookalike.services.errors import ConfigurationError, UnavailableError
 from lookalike.services.status import Status
 
 T = TypeVar("T", bound=str)
@@ -88,8 +88,17 @@ def _family(name: str, text: str, label: str, values: Mapping[T, float]) -> Gaug
 
 
 def serve_metrics(port: int) -> Callable[[], None] | None:
-    """Serve this process's own counters on `port`; 0 serves none. Answers what ends it."""
+    """Serve this process's own counters on `port`; 0 serves none. Answers what ends it.
+
+    Raises ConfigurationError for a port that cannot be had.
+    """
     if not port:
         return None
-    server, _thread = start_http_server(port)
+    try:
+        server, _thread = start_http_server(port)
+    except OSError as error:
+        raise ConfigurationError(
+            f"Metrics cannot be served on port {port} ({error.strerror}). Set "
+            "LOOKALIKE_METRICS_PORT to another port, one for each worker of a machine, or to 0."
+        ) from error
     return server.shutdown

@@ -14,6 +14,7 @@ import sys
 import tempfile
 from typing import Any
 
+from lookalike.services.db import parsed_url
 from lookalike.services.errors import LookalikeError
 from lookalike.services.settings import read_settings
 
@@ -27,6 +28,7 @@ try:
     settings = read_settings()
     settings.check_reachable()
     settings.check_servers()
+    parsed_url(settings.sql_url)  # else each process fails over it, with a trace
 except LookalikeError as error:
     print(f"lookalike: {error.message}", file=sys.stderr)  # noqa: T201  nobody else tells
     sys.exit(2)

@@ -1,12 +1,12 @@
 """The app for Celery's own command line: `celery -A lookalike.workers.app worker` (and `beat`).
 
-The platform is put together when the first task comes in, or when a worker is ready; `beat` only
-sends messages and never needs it.
+The platform is put together before a worker takes its first task; `beat` only sends messages and
+never needs it. A worker or beat that cannot do its work says why and ends, so that whoever started
+it knows: Celery by itself would go on, with every task failing.
 """
 
 from __future__ import annotations
 
-import sys
 from functools import cache
 from typing import Any
 
@@ -14,17 +14,26 @@ import structlog
 from celery.signals import setup_logging, worker_init, worker_shutdown
 
 from lookalike.services.bootstrap import bootstrap_patiently
-from lookalike.services.errors import ConfigurationError, LookalikeError, UnavailableError
+from lookalike.services.errors import UnavailableError
 from lookalike.services.logs import configure_logs
 from lookalike.services.metrics import serve_metrics
 from lookalike.services.platform import Platform
 from lookalike.services.priority import step_back
-from lookalike.services.settings import read_settings
+from lookalike.services.settings import Settings, read_settings
 from lookalike.workers.factory import create_app
+from lookalike.workers.starting import ending_on_failure, refuse_forks
 
 log = structlog.get_logger(__name__)
 
-settings = read_settings()
+
+def _settings() -> Settings:
+    read = read_settings()
+    read.check_servers()  # on a queue in its own memory it would wait for tasks for ever
+    return read
+
+
+with ending_on_failure():
+    settings = _settings()
 
 
 @cache
@@ -42,18 +51,23 @@ def _set_up_logging(**_facts: Any) -> None:
 
 
 @worker_init.connect  # type: ignore[untyped-decorator]
-def _start(**_facts: Any) -> None:
-    step_back()  # whoever searches on the same machine goes first
-    try:
+def _start(sender: Any, **_facts: Any) -> None:
+    _set_up_logging()  # Celery does it only after this
+    with ending_on_failure():
+        refuse_forks(sender.pool_cls)
+        step_back()  # whoever searches on the same machine goes first
         serve_metrics(settings.metrics_port)
+        platform()
+    _sweep()
+
+
+def _sweep() -> None:
+    try:
         platform().sweeping.run()
-    except LookalikeError as error:
-        if isinstance(error, UnavailableError) and platform.cache_info().currsize:
-            log.warning("not_swept", reason=error.message)
-            return
-        # Celery would log an exception and go on, with every task failing.
-        print(f"lookalike: {error.message}", file=sys.stderr)  # noqa: T201  nobody else tells
-        sys.exit(2 if isinstance(error, ConfigurationError) else 1)
+    except UnavailableError as error:
+        log.warning("not_swept", reason=error.message)
+    except Exception:  # beat asks for the next one, and tasks can be done without
+        log.exception("not_swept")
 
 
 @worker_shutdown.connect  # type: ignore[untyped-decorator]

@@ -16,7 +16,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Engine, create_engine, inspect, select, text
 
 from lookalike.services.db import MIGRATIONS, Database
-from lookalike.services.errors import UnavailableError
+from lookalike.services.errors import ConfigurationError, UnavailableError
 from lookalike.services.models import Base, Library, OutboxItem, new_id
 
 
@@ -148,6 +148,16 @@ def test_a_database_that_cannot_be_opened_is_an_outage(tmp_path: Path):
     db = Database(f"sqlite:///{tmp_path}/no/such/folder/lookalike.db")
     with pytest.raises(UnavailableError):
         db.migrate()
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["garbage", "mysql://root:hush@db/x", "postgresql+psycopg2://db/x", "postgresql://db:hush/x"],
+)
+def test_what_is_no_database_of_ours_is_refused_by_the_name_of_its_setting(url: str):
+    with pytest.raises(ConfigurationError, match="LOOKALIKE_DATABASE_URL") as caught:
+        Database(url)
+    assert "hush" not in str(caught.value)
 
 
 def test_a_mistake_in_our_own_sql_is_not_taken_for_an_outage(db: Database):

@@ -8,8 +8,10 @@ import pytest
 from celery import Task
 
 from lookalike.services.broker import INDEX_TASK
+from lookalike.services.errors import ConfigurationError, UnavailableError
 from lookalike.services.models import State
 from lookalike.workers.factory import create_app
+from lookalike.workers.starting import ending_on_failure, refuse_forks
 from tests.platforms import OUTAGE, World, small
 
 
@@ -53,3 +55,28 @@ def test_each_queue_gets_its_own_tasks_and_no_others(world: World):
     app = create_app(world.platform.settings, lambda: world.platform)
     ways = {(queue.exchange.name, queue.routing_key) for queue in app.amqp.queues.values()}
     assert ways == {(name, name) for name in ("sweep", "interactive", "bulk")}
+
+
+def test_a_pool_that_forks_is_refused_under_each_of_its_names(world: World):
+    refuse_forks(create_app(world.platform.settings, lambda: world.platform).conf.worker_pool)
+    refuse_forks("solo")
+    for name in ("prefork", "processes"):
+        with pytest.raises(ConfigurationError, match="-P threads"):
+            refuse_forks(name)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "sentence"),
+    [
+        (ConfigurationError("Set it."), 2, "Set it."),
+        (UnavailableError("It is down."), 1, "It is down."),
+        (OSError("a detail"), 1, "could not start (OSError)"),
+    ],
+)
+def test_whatever_is_in_the_way_of_starting_ends_the_process_with_a_sentence(
+    error: Exception, code: int, sentence: str, capsys: pytest.CaptureFixture[str]
+):
+    with pytest.raises(SystemExit) as caught, ending_on_failure():
+        raise error
+    [told] = [one for one in capsys.readouterr().err.splitlines() if one.startswith("lookalike: ")]
+    assert (caught.value.code, sentence in told) == (code, True)
