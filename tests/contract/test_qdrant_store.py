@@ -238,6 +238,23 @@ def test_an_alias_names_one_collection_then_another(double, store):
         store.point_alias("live", "missing")
 
 
+# Writes
+
+
+def test_each_write_waits_until_searches_find_it(double, store):
+    collection = store.open("pictures", SPEC)
+    collection.upsert([point(1)])
+    collection.set_payload({UUID(int=1): payload(tags=("new",))})
+    collection.delete([UUID(int=1)])
+    for method, ending in (
+        ("PUT", "/points"),
+        ("POST", "/points/batch"),
+        ("POST", "/points/delete"),
+    ):
+        [write] = sent(double, method, ending)
+        assert write.query["wait"] == "true"
+
+
 # Writes in trouble
 
 

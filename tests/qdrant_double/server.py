@@ -6,11 +6,12 @@ import json
 import threading
 import time
 from collections import deque
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pydantic import ValidationError
 from pydantic_core import to_json
@@ -23,10 +24,14 @@ from tests.qdrant_double.routes import route
 
 @dataclass(frozen=True)
 class Seen:
-    """A request that reached the double; `body` as it was sent, `key` the API key with it."""
+    """A request that reached the double; `body` as it was sent, `key` the API key with it.
+
+    `query` is what follows the `?`, by name.
+    """
 
     method: str
     path: str
+    query: Mapping[str, str]
     body: bytes
     key: str
 
@@ -124,8 +129,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def _any(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        path, key = urlsplit(self.path).path, self.headers.get("api-key", "")
-        status, answer = self.server.double.answer(Seen(self.command, path, body, key))
+        url, key = urlsplit(self.path), self.headers.get("api-key", "")
+        asked = Seen(self.command, url.path, dict(parse_qsl(url.query)), body, key)
+        status, answer = self.server.double.answer(asked)
         with suppress(ConnectionError):  # who asked has gone, after a time-out of their own
             self._send(status, answer)
 
