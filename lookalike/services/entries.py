@@ -21,12 +21,14 @@ def by_state(session: Session, index_id: UUID | ScalarSelect[UUID]) -> dict[Stat
 
 def afresh() -> dict[str, Any]:
     """The columns of an entry that nobody has tried yet, and that is queued in bulk now."""
+    moment = now()
     return {
         "state": State.PENDING,
         "code": None,
         "message": None,
         "attempts": 0,
         "queue": Queue.BULK,
-        "queued_at": now(),
+        "queued_at": moment,
+        "pending_since": moment,
         "leased_until": None,
     }

@@ -227,7 +227,8 @@ def _enter(session: Session, picture_ids: Sequence[UUID], queue: Queue) -> dict[
         )
         if entry.state == State.FAILED:
             entry.state, entry.code, entry.message = State.PENDING, None, None
-            entry.attempts, entry.queue, entry.queued_at = 0, queue, now()
+            entry.attempts, entry.queue = 0, queue
+            entry.queued_at = entry.pending_since = now()
         if entry.state == State.PENDING:
             states[key[0]] = State.PENDING
         session.add(entry)

@@ -267,14 +267,17 @@ class RecallSample(Base):
 class Entry(Base):
     """How far one picture is in one index, and why it failed if it did.
 
-    `queued_at` is when it was last handed to `queue`. A worker that has it in hand holds a lease
-    until `leased_until`, and renews it as it goes; a lease that has run out is a worker that died.
-    `attempts` counts the workers that took it without telling how it went.
+    `pending_since` is when it last became pending, `queued_at` when it was last handed to `queue`:
+    what is lost or meets an outage is handed over again, and is pending all the while. A worker
+    that has it in hand holds a lease until `leased_until`, and renews it as it goes; a lease that
+    has run out is a worker that died. `attempts` counts the workers that took it without telling
+    how it went.
     """
 
     __tablename__ = "entries"
     __table_args__ = (
-        SqlIndex("ix_entries_index_state", "index_id", "state"),
+        # With all that tells the age of the oldest, which is asked for every few seconds.
+        SqlIndex("ix_entries_index_state", "index_id", "state", "queue", "pending_since"),
         SqlIndex("ix_entries_state_queue", "state", "queue", "queued_at"),
     )
 
@@ -288,6 +291,7 @@ class Entry(Base):
     attempts: Mapped[int] = mapped_column(default=0)
     queue: Mapped[Queue] = mapped_column(String(20), default=Queue.INTERACTIVE)
     queued_at: Mapped[datetime] = mapped_column(default=now)
+    pending_since: Mapped[datetime] = mapped_column(default=now)
     leased_until: Mapped[datetime | None]
     updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
 

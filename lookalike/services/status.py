@@ -11,7 +11,7 @@ from sqlalchemy import func, select, text
 
 from lookalike.services.db import Database
 from lookalike.services.errors import LookalikeError
-from lookalike.services.indexes import Indexes
+from lookalike.services.indexes import Indexes, worked_index_ids
 from lookalike.services.models import Entry, Index, IndexState, State, now
 from lookalike.services.pictures import Pictures
 from lookalike.services.ports import BlobStore, IndexQueue
@@ -24,8 +24,8 @@ log = structlog.get_logger(__name__)
 class StatusReport:
     """Pictures by state in the live index, batches waiting in each queue, the live index.
 
-    `oldest_seconds` is how long each queue's oldest picture has waited; `indexes` are all that are
-    not retired, newest first.
+    `oldest_seconds` is how long each queue's oldest picture has been pending; `indexes` are all
+    that are not retired, newest first.
     """
 
     pictures: Mapping[State, int]
@@ -79,10 +79,14 @@ class Status:
         return self._queue.workers()
 
     def oldest_seconds(self) -> Mapping[Queue, float]:
-        """For each queue how long its oldest pending picture has been queued; 0 without one."""
+        """For each queue how long its oldest picture has been pending; 0 without one.
+
+        However often it was queued meanwhile. What waits for an index that is paused, or whose
+        mean is not known yet, does not count: no worker is to take it up.
+        """
         query = (
-            select(Entry.queue, func.min(Entry.queued_at))
-            .where(Entry.state == State.PENDING)
+            select(Entry.queue, func.min(Entry.pending_since))
+            .where(Entry.index_id.in_(worked_index_ids()), Entry.state == State.PENDING)
             .group_by(Entry.queue)
         )
         with self._db.read() as session:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from sqlalchemy import text
+from datetime import timedelta
 
-from lookalike.services.models import State
+import pytest
+from sqlalchemy import text, update
+
+from lookalike.services.errors import UnavailableError
+from lookalike.services.models import Entry, Index, IndexState, State, now
 from lookalike.services.records import Queue
+from lookalike.services.reindexing.lifecycle import Plan
 from tests.factories import ODD
 from tests.platforms import OUTAGE, World, small
 
@@ -18,6 +23,63 @@ def test_the_report_counts_pictures_batches_and_workers(world: World):
     assert report.pictures == {State.INDEXED: 1, State.FAILED: 1, State.PENDING: 2}
     assert (report.waiting, report.workers) == ({Queue.INTERACTIVE: 2, Queue.BULK: 0}, 1)
     assert (report.index_id, report.model) == (world.platform.indexes.live().id, "fake")
+
+
+HOUR = timedelta(hours=1)
+
+
+def an_hour_passes(world: World) -> None:
+    """As if all that is pending had been handed over an hour ago."""
+    ago = now() - HOUR
+    with world.db.write() as session:
+        session.execute(update(Entry).values(pending_since=ago, queued_at=ago))
+
+
+def oldest(world: World, queue: Queue = Queue.INTERACTIVE) -> timedelta:
+    return timedelta(seconds=world.platform.status.oldest_seconds()[queue])
+
+
+@pytest.mark.both_databases
+def test_the_oldest_is_as_old_as_it_has_been_pending_however_often_it_was_queued(world: World):
+    [picture_id] = world.add(small(1))
+    assert oldest(world) < HOUR
+    assert oldest(world, Queue.BULK) == timedelta(0)
+    an_hour_passes(world)
+    world.queue.batches.clear()
+    assert world.platform.sweeping.run() == 1
+    world.vectors.failure = OUTAGE
+    with pytest.raises(UnavailableError):
+        world.work()
+    assert HOUR <= oldest(world) < 2 * HOUR
+    world.vectors.failure = None
+    world.platform.indexing.index([picture_id])
+    assert oldest(world) == timedelta(0)
+
+
+def test_what_is_tried_once_more_has_not_been_pending_since_it_failed(world: World):
+    world.indexed(ODD["jpeg_truncated"].data)
+    an_hour_passes(world)
+    world.add(ODD["jpeg_truncated"].data)
+    assert timedelta(0) < oldest(world) < HOUR
+    world.work()
+    an_hour_passes(world)
+    world.platform.failures.retry()
+    assert timedelta(0) < oldest(world, Queue.BULK) < HOUR
+
+
+@pytest.mark.parametrize("held", [{"paused": True}, {"centred": True, "mean": None}])
+def test_what_waits_for_an_index_that_nobody_works_on_is_no_alarm(world: World, held: dict):
+    live = world.platform.indexes.live()
+    world.platform.reindexing.start(Plan("coarse"))
+    with world.db.write() as session:
+        beside = update(Index).where(Index.state == IndexState.BUILDING)
+        session.execute(beside.values(**held))
+    world.indexed(small(1))
+    an_hour_passes(world)
+    with world.db.read() as session:
+        pending = session.query(Entry).where(Entry.state == State.PENDING).all()
+    assert [entry.index_id == live.id for entry in pending] == [False]
+    assert oldest(world) == timedelta(0)
 
 
 def test_everything_is_ready(world: World):
