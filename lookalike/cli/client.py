@@ -7,7 +7,8 @@ command behaves alike in both cases.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import quote
@@ -17,6 +18,7 @@ import httpx
 from lookalike.services.errors import InvalidRequestError, LookalikeError, UnavailableError
 from lookalike.web.owner import HEADER
 
+FAILURES_AT_ONCE = 1000
 TIMEOUT = httpx.Timeout(120, connect=5)
 
 
@@ -89,6 +91,23 @@ class Client:
         path = f"/imports/{quote(import_id, safe='')}/failures"
         return self._call("GET", path, params={"limit": limit, "cursor": cursor})
 
+    def all_import_failures(self, import_id: str) -> Iterator[dict[str, Any]]:
+        """Every failure of an import, in the order of its items."""
+        cursor: int | None = 0
+        while cursor is not None:
+            page = self.import_failures(import_id, FAILURES_AT_ONCE, cursor)
+            yield from page["failures"]
+            cursor = page["next_cursor"]
+
+    def copy_import_failures(self, import_id: str, to: BinaryIO) -> None:
+        """Write every failure of an import as CSV."""
+        path = f"/imports/{quote(import_id, safe='')}/failures"
+        with self._answering():
+            answer = self._http.get(f"/api/v1{path}", params={"format": "csv"})
+        if not answer.is_success:
+            _answer(answer)
+        to.write(answer.content)
+
     def steer_import(self, import_id: str, action: str, body: dict[str, Any] | None = None) -> Any:
         """Pause, resume, cancel, retry, undo or perform an import."""
         path = f"/imports/{quote(import_id, safe='')}/{action}"
@@ -148,15 +167,20 @@ class Client:
         return self._call("POST", "/check", json=asked, timeout=None)
 
     def _call(self, method: str, path: str, **request: Any) -> Any:
-        try:
+        with self._answering():
             response = self._http.request(method, f"/api/v1{path}", **request)
+        return _answer(response)
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        try:
+            yield
         except httpx.InvalidURL as error:
             raise InvalidRequestError(f"This is not a URL: {error}.") from error
         except httpx.HTTPError as error:
             raise UnavailableError(
                 f"No answer from {self._http.base_url} ({error}). Is `lookalike up` running?"
             ) from error
-        return _answer(response)
 
 
 def _answer(response: httpx.Response) -> Any:

@@ -40,6 +40,8 @@ from lookalike.services.settings import read_settings
 
 SHOWN_FAILURES = 20
 LONGEST_NAME = 500
+FOLDER_KINDS = frozenset({"webdataset", "flickr30k"})
+"""Kinds of imports from a whole folder, besides that of the pictures in it."""
 
 
 @click.command("import")
@@ -57,8 +59,9 @@ LONGEST_NAME = 500
 )
 @click.option(
     "--kind",
-    type=click.Choice(["zip", "tar", "webdataset", "urls"]),
-    help="What the files named are, where their names do not tell: WebDataset shards are tar too.",
+    type=click.Choice(["zip", "tar", "webdataset", "urls", "flickr30k"]),
+    help="What is named, where names do not tell: a WebDataset shard (or a folder of them), a "
+    "folder with Flickr30k's captions.",
 )
 @click.option(
     "--folder",
@@ -90,7 +93,8 @@ def import_pictures(
       lookalike import photos.zip --dry-run        what would be new, known or broken
       lookalike import catalogue.csv               paths or URLs, titles, tags, attributes
       lookalike import catalogue.csv --folder /srv/pictures     where its paths begin
-      lookalike import shard-00000.tar --kind webdataset
+      lookalike import shard-00000.tar --kind webdataset        or a folder of shards
+      lookalike import flickr30k-images/ --kind flickr30k       captions become text to filter by
       lookalike import urls.txt                    a URL a line
       lookalike import s3://bucket/folder
 
@@ -126,7 +130,7 @@ def sort_sources(
             raise click.BadParameter(f"Path {source!r} does not exist.")
         if (kind or is_source(source)) and not path.is_dir():
             others.append(source)
-        elif dry_run and path.is_dir():
+        elif path.is_dir() and (dry_run or kind in FOLDER_KINDS):
             others.append(str(path.absolute()))
         elif dry_run:
             raise click.BadParameter(
@@ -155,7 +159,9 @@ class Beginning:
             return self._begin("s3", source, {"url": source})
         path = Path(source).absolute()
         if path.is_dir():
-            return self._begin("folder", source, {"path": str(path)})
+            option = "folder" if self._kind == "webdataset" else "path"
+            kind = self._kind if self._kind in FOLDER_KINDS else "folder"
+            return self._begin(kind, source, {option: str(path)})
         kind, options = file_options(path.name, self._kind)
         options |= self._folder if kind == "manifest" else {}
         if self._client.is_owner:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,6 @@ STEPS = {
     "pause": "Stop after the batch in hand.",
     "resume": "Go on where it was paused, or where it failed as a whole.",
     "cancel": "End it; what it has brought in stays.",
-    "retry": "Try everything again that failed.",
     "undo": "Remove what it alone brought in, from database, files and vectors.",
     "perform": "Carry out what was rehearsed.",
 }
@@ -100,16 +100,58 @@ def _step(name: str) -> click.Command:
         settings = read_settings(data_dir=data)
         alone = is_alone(settings, url)
         with connect(settings, url, f"lookalike imports {name}", worker=alone) as client:
-            one = client.steer_import(import_id, name, {} if name == "retry" else None)
-            if alone:  # nobody else would carry it out
-                one = watch(client, import_id, visible=not as_json)
-            report_import(client, one, as_json)
+            _report_step(client, client.steer_import(import_id, name), alone, as_json)
 
     return click.command(name, help=STEPS[name])(step)
 
 
 for _name in STEPS:
     imports.add_command(_step(_name))
+
+
+@imports.command("retry")
+@click.argument("import_id", metavar="ID")
+@click.option("--item", type=click.IntRange(min=0), help="Only the item at this position.")
+@data_option
+@url_option
+@json_option
+def retry_import(
+    import_id: str, item: int | None, data: Path | None, url: str | None, as_json: bool
+) -> None:
+    """Try again what failed: everything, or one item by its position in `failures`."""
+    settings = read_settings(data_dir=data)
+    alone = is_alone(settings, url)
+    with connect(settings, url, "lookalike imports retry", worker=alone) as client:
+        one = client.steer_import(import_id, "retry", {"position": item})
+        _report_step(client, one, alone, as_json)
+
+
+def _report_step(client: Client, one: dict[str, Any], alone: bool, as_json: bool) -> None:
+    if alone:  # nobody else would carry it out
+        one = watch(client, one["id"], visible=not as_json)
+    report_import(client, one, as_json)
+
+
+@imports.command("failures")
+@click.argument("import_id", metavar="ID")
+@click.option("--csv", "as_csv", is_flag=True, help="Print a table for spreadsheets.")
+@data_option
+@url_option
+@json_option
+def show_failures(
+    import_id: str, as_csv: bool, data: Path | None, url: str | None, as_json: bool
+) -> None:
+    """List all that failed, with positions and reasons."""
+    with connect(read_settings(data_dir=data), url, "lookalike imports") as client:
+        if as_csv:
+            client.copy_import_failures(import_id, sys.stdout.buffer)
+            return
+        found = list(client.all_import_failures(import_id))
+    if as_json:
+        print_json(found)
+        return
+    columns = ("position", "name", "code", "message")
+    print_table(columns, ([str(one[column]) for column in columns] for one in found))
 
 
 def watch(client: Client, import_id: str, *, visible: bool) -> dict[str, Any]:

@@ -23,7 +23,6 @@ MAX_PENDING = 1_000
 
 POLL_SECONDS = 0.25
 STALLED_SECONDS = 600
-FAILURES_AT_ONCE = 1000
 LATEST = 200
 
 GOING_ON = frozenset({"queued", "running", "paused"})
@@ -189,12 +188,8 @@ class Transfer:
         self._on_progress(outcome)
 
     def _failures(self) -> Iterator[Failed]:
-        cursor: int | None = 0
-        while cursor is not None:
-            page = self._client.import_failures(self._import["id"], FAILURES_AT_ONCE, cursor)
-            for one in page["failures"]:
-                yield Failed(one["name"], one["code"], one["message"])
-            cursor = page["next_cursor"]
+        for one in self._client.all_import_failures(self._import["id"]):
+            yield Failed(one["name"], one["code"], one["message"])
 
 
 def fingerprint(files: Iterable[Path]) -> str:

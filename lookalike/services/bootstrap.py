@@ -69,7 +69,7 @@ def opener_of(settings: Settings) -> Opener:
     tools = Tools(
         fetcher=UrlFetcher(limits, settings.import_networks),
         tables=ParquetTables(),
-        bucket=partial(_bucket, settings),
+        bucket=partial(_bucket, settings, setting="LOOKALIKE_IMPORT_BUCKETS"),
         buckets=settings.import_buckets,
     )
     return partial(open_source, roots=settings.import_roots, limits=limits, tools=tools)
@@ -121,13 +121,14 @@ def bootstrap_patiently(
             time.sleep(1)
 
 
-def _bucket(settings: Settings, url: str) -> S3Blobs:
+def _bucket(settings: Settings, url: str, setting: str = "LOOKALIKE_BLOB_URL") -> S3Blobs:
     return S3Blobs(
         url,
         endpoint=settings.s3_endpoint,
         region=settings.s3_region,
         access_key=settings.s3_access_key,
         secret_key=settings.s3_secret_key.get_secret_value(),
+        setting=setting,
     )
 
 

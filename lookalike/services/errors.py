@@ -100,6 +100,12 @@ class TooMuchMemoryError(PictureError):
     code = "too_much_memory"
 
 
+class InternalPictureError(PictureError):
+    """Our own code failed on this picture; the log says how."""
+
+    code = "internal"
+
+
 class SourceItemError(PictureError):
     """One item of an import cannot be had from its source. Only that item is concerned."""
 
@@ -216,6 +222,10 @@ class UnavailableError(LookalikeError):
     """A part of the platform (vectors, model, storage) cannot be used at the moment."""
 
     code = "unavailable"
+
+
+class AccessDeniedError(UnavailableError):
+    """A store refuses what is asked of it, and will until somebody changes its settings or ours."""
 
 
 class StorageFullError(UnavailableError):

@@ -17,17 +17,13 @@ from lookalike.services.errors import NotFoundError
 from lookalike.services.indexes import FED_STATES, live_index_id
 from lookalike.services.models import Entry, Index, Picture, State
 from lookalike.services.ports import IndexQueue
-from lookalike.services.queueing import queue_pictures
+from lookalike.services.queueing import MOST, queue_pictures
 from lookalike.services.reindexing.claims import unknown_index
 
 log = structlog.get_logger(__name__)
 
 TOGETHER = 1_000
 """Pictures that are given another try in one transaction: some 20 ms on SQLite."""
-
-MOST_QUEUED = 10_000
-"""Pictures that one call queues. A sweep queues the others when these are through, so that
-however many failed, they do not fill the queue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +112,7 @@ class Failures:
             wanted.append(Entry.picture_id == picture_id)
         retried, last = 0, UUID(int=0)
         while ids := self._reset_some(wanted, last):
-            if retried < MOST_QUEUED:
+            if retried < MOST:  # a sweep queues the others when these are through
                 queue_pictures(self._queue, ids)
             retried, last = retried + len(ids), ids[-1]
         log.info("failures_retried", pictures=retried)

@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy import ScalarResult, select, update
 from sqlalchemy.orm import Session
 
+from lookalike.services.blame import blaming
 from lookalike.services.blobs import original_key, thumbnail_key
 from lookalike.services.courtesy import Courtesy
 from lookalike.services.db import Database
@@ -57,12 +58,6 @@ class _Failed:
 
     picture: Picture
     error: LookalikeError
-
-
-class InternalPictureError(PictureError):
-    """Our own code failed on this picture; the log says how."""
-
-    code = "internal"
 
 
 class Indexing:
@@ -136,15 +131,10 @@ class Indexing:
     def _decode(self, picture: Picture, recipe: Recipe) -> _Decoded | _Failed:
         self._courtesy.give_way()
         try:
-            return self._open_and_prepare(picture, recipe)
+            with blaming(picture.sha256):
+                return self._open_and_prepare(picture, recipe)
         except PictureError as error:
             return _Failed(picture, error)
-        except (LookalikeError, MemoryError):
-            raise  # a part of the platform is down: not the picture's fault
-        except Exception:  # whatever else a decoder may do must not stop the batch
-            log.exception("picture_not_decoded", picture_id=str(picture.id))
-            message = "Something went wrong on our side while reading this picture. See the log."
-            return _Failed(picture, InternalPictureError(message))
 
     def _open_and_prepare(self, picture: Picture, recipe: Recipe) -> _Decoded:
         with self._blobs.open(original_key(picture.sha256)) as file:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
@@ -223,6 +224,7 @@ class _Ground:
     staging: Staging
     intake: Intake
     sampling: Sampling
+    slot: threading.Lock = field(default_factory=threading.Lock)
 
 
 def _ground(settings: Settings, parts: Parts) -> _Ground:
@@ -283,9 +285,18 @@ def _importing(
             settings.import_pending,
         ),
         Rehearsing(
-            db, claims, readers, staging, ground.indexes, parts.decoder, ground.limits, workload
+            db,
+            claims,
+            readers,
+            staging,
+            ground.indexes,
+            parts.decoder,
+            ground.limits,
+            ground.courtesy,
+            workload,
         ),
         Undoing(db, claims, ground.outbox),
+        ground.slot,
     )
     return Imports(db, parts.queue, parts.queue, parts.opener, files), carrying, files
 
@@ -317,5 +328,6 @@ def _reindexing(settings: Settings, parts: Parts, ground: _Ground) -> tuple[Rein
         measuring,
         switching,
         ground.courtesy,
+        ground.slot,
     )
     return reindexing, building

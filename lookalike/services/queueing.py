@@ -14,12 +14,16 @@ from lookalike.services.records import Queue
 log = structlog.get_logger(__name__)
 
 
+MOST = 10_000
+"""Pictures that one call queues. What is behind them is pending just the same, and swept."""
+
+
 def queue_pictures(
     queue: IndexQueue, picture_ids: Sequence[UUID], which: Queue = Queue.BULK
 ) -> None:
     """Ask for these pictures, whose entries are pending; a sweep does, should the queue be down."""
     try:
-        queue.put(picture_ids, which)
+        queue.put(picture_ids[:MOST], which)
     except UnavailableError:
         log.warning("queue_unavailable", pictures=len(picture_ids))
 

@@ -21,9 +21,10 @@ OUTAGE_SECONDS = 5.0
 """How soon to try again while a part of the platform, or the disk, is in the way."""
 
 OCCUPIED_SECONDS = 0.5
-"""How soon to look again while this process has another row of the same kind in hand.
+"""How soon to look again while this process has another row in hand.
 
-One at a time: its other threads stay free for indexing, above all of what people wait for.
+One at a time, be it an import or an index: a slice may take a minute of slow URLs, and the other
+threads stay free for indexing, above all of what people wait for.
 """
 
 OVERDUE = timedelta(hours=1)
@@ -36,7 +37,8 @@ class Relay(Generic[Row]):
     """What workers do for rows of one kind. Any call may be made any number of times.
 
     `work` does a slice and answers after how many seconds the next may begin; `put` queues the
-    next; `ended` is told of rows for which nothing is left to do.
+    next; `ended` is told of rows for which nothing is left to do. Relays of one process share
+    a `slot`.
     """
 
     def __init__(
@@ -45,12 +47,13 @@ class Relay(Generic[Row]):
         put: Put,
         work: Callable[[Claim[Row]], float],
         ended: Callable[[UUID], None],
+        slot: threading.Lock,
     ) -> None:
         self._claims: Claims[Row] = claims
         self._put = put
         self._work: Callable[[Claim[Row]], float] = work
         self._ended = ended
-        self._slot = threading.Lock()
+        self._slot = slot
 
     def go_on(self, row_id: UUID, ticket: UUID) -> None:
         """Do a slice for the row, if this ticket is good for it, and queue the next one."""

@@ -46,7 +46,8 @@ class NewImport(BaseModel):
 
     `kind` is the kind of source, `source` its options, such as `{"path": "/srv/pictures"}` for a
     `folder` or `{"url": "s3://bucket/folder"}` for `s3`. `dry_run` only says what would happen.
-    `name` is what people see it as, by default where it comes from.
+    Without a kind, the name of the file at `path` tells it. `name` is what people see it as, by
+    default where it comes from.
 
     `files` are sent afterwards (`POST /imports/{id}/images`); `source` then tells how many
     `files` there are and a `fingerprint` of them, 64 hexadecimal digits. Where an import of the
@@ -55,7 +56,7 @@ class NewImport(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    kind: Kind
+    kind: Kind | Literal[""] = ""
     name: Annotated[str, Field(max_length=MAX_NAME)] = ""
     source: dict[str, Any] = {}
     library: str = DEFAULT_LIBRARY
@@ -236,10 +237,11 @@ def start_import(body: NewImport | None = None) -> ImportAnswer:
     """Start an import from a place of the server, or from the file that is sent."""
     if body is None:
         return _start_with_file()
+    kind, options = (body.kind, {}) if body.kind else file_options(str(body.source.get("path", "")))
     wanted = Wanted(
-        body.kind,
-        body.source,
-        shown(body.name) if body.name else name_of(body.kind, body.source),
+        kind,
+        options | body.source,
+        shown(body.name) if body.name else name_of(kind, body.source),
         body.library,
         body.tags,
         body.dry_run,

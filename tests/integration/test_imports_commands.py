@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import tarfile
 from collections.abc import Callable
 from io import BytesIO
@@ -14,7 +16,7 @@ import pytest
 from lookalike.cli.importing import sort_sources
 from lookalike.cli.imports import duration
 from tests.platforms import small
-from tests.program import Server, run
+from tests.program import Server, command, environment, run, wait_for
 from tests.unit.test_imports import BAD, scenes, zipped
 
 
@@ -64,14 +66,84 @@ def test_a_table_finds_the_pictures_beside_it_without_a_server(data: Path, table
     assert (done.returncode, answer["new"], answer["failed"]) == (0, 3, 0), done.stderr
 
 
-def test_beside_a_server_a_table_says_where_its_pictures_lie(
+def test_beside_a_server_on_the_same_data_a_table_finds_the_pictures_beside_it(
     start: Callable[..., Server], data: Path, table: Path
 ):
-    start(import_roots=json.dumps([str(table.parent)]))
-    lost = run("import", table, "--data", data)
-    assert (lost.returncode, "folder" in lost.stderr) == (1, True)
-    done = run("import", table, "--folder", table.parent, "--data", data, "--json")
+    start()
+    done = run("import", table, "--data", data, "--json")
     assert (done.returncode, json.loads(done.stdout)["new"]) == (0, 3), done.stderr
+
+
+def test_a_server_elsewhere_is_told_where_the_pictures_of_a_table_lie(
+    start: Callable[..., Server], table: Path
+):
+    server = start(import_roots=json.dumps([str(table.parent)]))
+    lost = run("import", table, "--url", server.url)
+    assert (lost.returncode, "folder" in lost.stderr) == (1, True)
+    done = run("import", table, "--folder", table.parent, "--url", server.url, "--json")
+    assert (done.returncode, json.loads(done.stdout)["new"]) == (0, 3), done.stderr
+
+
+def test_only_the_owner_of_the_data_folder_has_a_server_read_any_folder(
+    start: Callable[..., Server], data: Path, table: Path
+):
+    server = start()
+    refused = run("import", table.parent, "--dry-run", "--url", server.url)
+    assert (refused.returncode, "LOOKALIKE_IMPORT_ROOTS" in refused.stderr) == (1, True)
+    assert (data / "owner.lock").stat().st_mode & 0o077 == 0
+    rehearsed = run("import", table.parent / "photos", "--dry-run", "--data", data)
+    assert (rehearsed.returncode, "3 new" in rehearsed.stdout) == (0, True), rehearsed.stderr
+
+
+def test_a_folder_is_an_import_that_can_be_undone(
+    start: Callable[..., Server], data: Path, table: Path
+):
+    server = start()
+    (table.parent / "photos" / "bad.jpg").write_bytes(b"no picture")
+    done = run("import", table.parent / "photos", "--data", data, "--json")
+    outcome = json.loads(done.stdout)
+    assert (done.returncode, outcome["indexed"], outcome["failed"]) == (1, 3, 1)
+    csv = run("imports", "failures", outcome["import_id"], "--csv", "--data", data)
+    assert "not_an_image" in csv.stdout.splitlines()[1]
+    undone = run("imports", "undo", outcome["import_id"], "--data", data)
+    assert undone.returncode == 0, undone.stderr
+    wait_for(lambda: server.http.get("/images").json()["images"] == [])
+
+
+def test_a_terminal_that_is_killed_goes_on_with_its_import(
+    start: Callable[..., Server], data: Path, tmp_path: Path
+):
+    server = start()
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for name, content in scenes(0, 40).items():
+        (folder / name).write_bytes(content)
+    last = tmp_path / "pipe"
+    os.mkfifo(last)  # nobody writes to it, so that the terminal comes to a stop there
+    sending = subprocess.Popen(command("import", folder, last, "--data", data), env=environment())
+    wait_for(
+        lambda: any(one["found"] == 32 for one in server.http.get("/imports").json()["imports"])
+    )
+    sending.kill()
+    sending.wait()
+    [begun] = listed(data)
+    last.unlink()
+    last.touch()
+    done = run("import", folder, last, "--data", data, "--json")
+    outcome = json.loads(done.stdout)
+    assert (outcome["import_id"], outcome["indexed"]) == (begun["id"], 40), done.stderr
+    assert [one["code"] for one in outcome["failures"]] == ["empty_file"]
+
+
+def test_a_folder_in_the_layout_of_flickr30k_brings_its_captions(data: Path, table: Path):
+    captions = ["image,caption", "0.jpg,a brown dog", "0.jpg,it runs", "1.jpg,a red car"]
+    (table.parent / "photos" / "captions.txt").write_text("\n".join(captions))
+    folder = table.parent / "photos"
+    done = run("import", folder, "--kind", "flickr30k", "--data", data, "--json")
+    assert (done.returncode, json.loads(done.stdout)["new"]) == (0, 3), done.stderr
+    asked = json.dumps({"text": "brown dog"})
+    found = run("search", folder / "1.jpg", "--filter", asked, "--data", data, "--json")
+    assert [one["image"]["filename"] for one in json.loads(found.stdout)["results"]] == ["0.jpg"]
 
 
 def test_a_shard_is_told_from_a_tar_by_its_kind(

@@ -123,7 +123,7 @@ def test_however_many_failed_few_are_queued_at_once(world: World, monkeypatch: p
     ids = world.scenes(7)
     fail(world, *ids)
     monkeypatch.setattr("lookalike.services.failures.TOGETHER", 2)
-    monkeypatch.setattr("lookalike.services.failures.MOST_QUEUED", 4)
+    monkeypatch.setattr("lookalike.services.failures.MOST", 4)
     assert world.platform.failures.retry() == 7
     assert world.queue.batches == [ids[:2], ids[2:4]]
     assert {entry(world, one).state for one in ids} == {State.PENDING}

@@ -26,7 +26,9 @@ class Given:
         self._items = items
 
     def next(self) -> Item | None:
-        return next(self._items, None)
+        item = next(self._items, None)
+        self.position += item is not None
+        return item
 
 
 @pytest.fixture
@@ -109,3 +111,22 @@ def test_a_source_that_breaks_off_leaves_no_file(staging: Staging, tmp_path: Pat
     with pytest.raises(SourceError):
         taken(staging, items())
     assert [path for path in tmp_path.glob("*/*") if path.is_file()] == []
+
+
+def test_only_some_are_taken_and_it_ends_behind_the_last_of_them(staging: Staging):
+    reader = Given(found(one, writes(one), apart=one % 2 == 0) for one in range(20))
+    with ExitStack() as stack:
+        batch = take(reader, staging, stack, [3, 4, 9])
+    assert [item.position for item in batch.items] == [3, 4, 9]
+    assert (reader.position, batch.ended) == (10, False)
+
+
+def test_a_few_that_lie_far_apart_are_reached_however_long_that_takes(
+    staging: Staging, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("lookalike.services.importing.taking.BATCH_SECONDS", 0.0)
+    reader = Given(found(one, writes(one % 200), apart=False) for one in range(500))
+    with ExitStack() as stack:
+        batch = take(reader, staging, stack, [300, 400])
+    assert [item.position for item in batch.items] == [300]
+    assert reader.position < 400  # the rest is another batch

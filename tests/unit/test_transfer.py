@@ -337,7 +337,7 @@ def test_something_else_at_the_address_is_told():
 
 
 def test_failures_are_read_in_portions(run, folder, monkeypatch):
-    monkeypatch.setattr(transfer, "FAILURES_AT_ONCE", 2)
+    monkeypatch.setattr("lookalike.cli.client.FAILURES_AT_ONCE", 2)
     outcome = run(folder(**{f"bad{number}": b"text %d" % number for number in range(5)}))
     names = [Path(one.file).stem for one in outcome.failures]
     assert names == [f"bad{number}" for number in range(5)]

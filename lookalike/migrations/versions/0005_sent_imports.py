@@ -15,10 +15,13 @@ def upgrade() -> None:
     """Add the columns one by one (see 0003). An item, not its bytes, now makes a link unique."""
     op.add_column("imports", sa.Column("received_at", sa.DateTime(timezone=True), nullable=True))
     for flag in FLAGS:
-        column = sa.Column(flag, sa.Boolean(), nullable=False, server_default=sa.false())
-        op.add_column("imports", column)
+        op.add_column("imports", _flag(flag))
     _key("position")
     op.create_index("ix_imported_pictures_sha256", "imported_pictures", ["import_id", "sha256"])
+
+
+def _flag(name: str) -> sa.Column[bool]:
+    return sa.Column(name, sa.Boolean(), nullable=False, server_default=sa.false())
 
 
 def _key(column: str) -> None:

@@ -19,7 +19,12 @@ import structlog
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import S3Store
 
-from lookalike.services.errors import BlobMissingError, ConfigurationError, UnavailableError
+from lookalike.services.errors import (
+    AccessDeniedError,
+    BlobMissingError,
+    ConfigurationError,
+    UnavailableError,
+)
 from lookalike.services.ports import Blob
 
 if TYPE_CHECKING:
@@ -58,11 +63,17 @@ class S3Blobs:
     """A BlobStore in the bucket and folder that `url` names (`s3://bucket` or `s3://bucket/folder`).
 
     The key must be allowed to read, write, delete and list: without the right to list, S3 answers
-    "forbidden" where a file is missing.
+    "forbidden" where a file is missing. `setting` is the one that named the bucket, for people.
     """
 
     def __init__(
-        self, url: str, endpoint: str, region: str, access_key: str, secret_key: str
+        self,
+        url: str,
+        endpoint: str,
+        region: str,
+        access_key: str,
+        secret_key: str,
+        setting: str = "LOOKALIKE_BLOB_URL",
     ) -> None:
         """Connect to nothing yet. Raises ConfigurationError for values that cannot be meant.
 
@@ -71,7 +82,8 @@ class S3Blobs:
         AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a Kubernetes service account's role, a
         container's role, the machine's role (from http://169.254.169.254).
         """
-        self._bucket, self._folder = _place(url)
+        self._bucket, self._folder = _place(url, setting)
+        self._setting = setting
         self._client_options: ClientConfig = {**TIMEOUTS, **_route(endpoint)}
         self._config: S3Config = {
             "region": region,
@@ -173,16 +185,33 @@ class S3Blobs:
             yield
         except (BaseError, OSError) as error:
             log.warning("blob_store_failed", error=str(error).partition("\n")[0])
-            raise UnavailableError(_sentence(error, self._bucket)) from error
+            raise self._translation(error) from error
+
+    def _translation(self, error: Exception) -> UnavailableError:
+        """What is wrong and what to check. A listing's error has its status in its text only."""
+        text = str(error)
+        if "NoSuchBucket" in text:
+            return AccessDeniedError(f"There is no bucket {self._bucket}. Check {self._setting}.")
+        if _is_denied(error):
+            return AccessDeniedError(
+                f"The bucket {self._bucket} refuses access. Check LOOKALIKE_S3_ACCESS_KEY, "
+                "LOOKALIKE_S3_SECRET_KEY and what they may do."
+            )
+        return UnavailableError(_sentence(error))
 
 
-def _place(url: str) -> tuple[str, str | None]:
+def _is_denied(error: Exception) -> bool:
+    known = isinstance(error, PermissionDeniedError | UnauthenticatedError)
+    return (known or bool(DENIED.search(str(error)))) and "/latest/" not in str(error)
+
+
+def _place(url: str, setting: str) -> tuple[str, str | None]:
     """The bucket and the folder in it, checked here because the library panics at odd ones."""
     match = PLACE.fullmatch(url)
     if not match:
         raise ConfigurationError(
-            "LOOKALIKE_BLOB_URL must look like s3://bucket or s3://bucket/folder, with letters, "
-            "digits, dots and dashes."
+            f"{setting} must look like s3://bucket or s3://bucket/folder, with letters, digits, "
+            "dots and dashes."
         )
     return match[1], match[2] or None
 
@@ -259,20 +288,11 @@ def _copy(result: GetResult) -> BinaryIO:
         return file
 
 
-def _sentence(error: Exception, bucket: str) -> str:
-    """What is wrong and what to check. A listing's error has its status in its text only."""
-    text = str(error)
-    if "NoSuchBucket" in text:
-        return f"There is no bucket {bucket} in the picture store. Check LOOKALIKE_BLOB_URL."
-    if "/latest/" in text:  # the last place to look for a key, the machine's role, has none
+def _sentence(error: Exception) -> str:
+    if "/latest/" in str(error):  # the last place to look for a key, the machine's role, has none
         return (
             "No key for the picture store was found. Set LOOKALIKE_S3_ACCESS_KEY and "
             "LOOKALIKE_S3_SECRET_KEY, or give this machine a role."
-        )
-    if isinstance(error, PermissionDeniedError | UnauthenticatedError) or DENIED.search(text):
-        return (
-            f"The picture store refuses access to the bucket {bucket}. Check "
-            "LOOKALIKE_S3_ACCESS_KEY, LOOKALIKE_S3_SECRET_KEY and what they may do."
         )
     if isinstance(error, OSError) and error.strerror:  # none in those of the library
         return f"The picture's file cannot be read or copied here ({error.strerror})."

@@ -18,7 +18,7 @@ from lookalike.services.importing.claims import Claim, Claims
 from lookalike.services.importing.kinds import FILES
 from lookalike.services.importing.progress import rate
 from lookalike.services.importing.reading import Reader, Readers
-from lookalike.services.importing.taking import BATCH_ITEMS, Batch, take, take_only
+from lookalike.services.importing.taking import BATCH_ITEMS, Batch, take
 from lookalike.services.importing.verdicts import upload_of, verdicts_of
 from lookalike.services.intake import Accepted, Intake, Ledger, Rejected, Upload
 from lookalike.services.labels import Labels
@@ -112,14 +112,15 @@ class Bringing:
     def _retry(self, claim: Claim, row: Import, positions: Sequence[int]) -> None:
         with ExitStack() as stack:
             reader = stack.enter_context(self._readers.reading_from(row, positions[0]))
-            batch = take_only(positions, reader, self._staging, stack)
+            batch = take(reader, self._staging, stack, positions)
+            passed = [one for one in positions if one < reader.position or batch.ended]
 
             def write(session: Session, outcomes: Sequence[Accepted | Rejected]) -> None:
                 held = self._claims.held(session, claim)
                 verdicts = verdicts_of(batch, outcomes)
                 held.failed -= _forget(session, held, [one.position for one in verdicts])
                 ledger.enter(session, held, verdicts)
-                _leave(session, held, positions)
+                _leave(session, held, passed)
 
             self._add(row, batch, write)
 

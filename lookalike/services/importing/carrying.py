@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from uuid import UUID
 
@@ -28,8 +29,9 @@ class Carrying(Relay[Import]):
         bringing: Bringing,
         rehearsing: Rehearsing,
         undoing: Undoing,
+        slot: threading.Lock,
     ) -> None:
-        super().__init__(claims, queue.put_import, self._go_on, self._forget)
+        super().__init__(claims, queue.put_import, self._go_on, self._forget, slot)
         self._readers = readers
         self._files = files
         self._steps: dict[ImportState, Callable[[Claim], float]] = {

@@ -43,6 +43,7 @@ from lookalike.services.models import (
 )
 from lookalike.services.ports import IndexQueue, WorkQueue
 from lookalike.services.queueing import queue_pictures, queue_work
+from lookalike.services.slices import sliced
 from lookalike.services.staging import Staged
 
 MOST_BEGUN = 100
@@ -142,9 +143,8 @@ class Imports:
             row = session.get(Import, import_id)
             if row is None:
                 raise unknown_import(import_id)
-            if row.state not in LEFT or not ledger.has_uncollected(session, row):
-                return _progress(session, row)
-        return self._collected(import_id)
+            told = _told(session, row)
+        return told or self._collected(import_id)
 
     def list(self, limit: int, cursor: UUID | None = None) -> list[Progress]:
         """Up to `limit` imports, newest first, from behind `cursor` on."""
@@ -152,7 +152,8 @@ class Imports:
             query = select(Import).order_by(Import.id.desc()).limit(limit)
             if cursor is not None:
                 query = query.where(Import.id < cursor)
-            return [_progress(session, row) for row in session.scalars(query)]
+            told = {row.id: _told(session, row) for row in session.scalars(query)}
+        return [one or self._collected(import_id) for import_id, one in told.items()]
 
     def pause(self, import_id: UUID) -> Progress:
         """Stop after the batch in hand, until it is resumed. Raises InvalidRequestError."""
@@ -258,6 +259,12 @@ def _is_same(row: Import, wanted: Wanted) -> bool:
     return row.spec == wanted.spec and row.tags == list(wanted.tags)
 
 
+def _told(session: Session, row: Import) -> Progress | None:
+    """How far it is; None where something has failed that does not count as failed yet."""
+    left = row.state in LEFT and ledger.has_uncollected(session, row)
+    return None if left else _progress(session, row)
+
+
 def _progress(session: Session, row: Import) -> Progress:
     stored = row.state not in {ImportState.DONE, ImportState.UNDOING, ImportState.UNDONE}
     return Progress(row, ledger.pending(session, row.id) if stored else 0)
@@ -319,10 +326,10 @@ def _retry(session: Session, row: Import, position: int | None) -> list[UUID]:
     if row.dry_run or row.state not in {*ENDED, ImportState.RUNNING, ImportState.PAUSED}:
         raise _impossible(row, "tried again")
     wanted = _wanted(row.id, position)
-    failures = list(session.scalars(select(ImportFailure).where(*wanted)))
-    if not failures:
+    failed = list(session.scalars(select(ImportFailure.picture_id).where(*wanted)))
+    if not failed:
         raise NotFoundError("Nothing has failed there, or it has been tried again already.")
-    stored = [one.picture_id for one in failures if one.picture_id is not None]
+    stored = [picture_id for picture_id in failed if picture_id is not None]
     if not _lacks_file(row):
         unstored = (*wanted, ImportFailure.picture_id.is_(None))
         session.execute(update(ImportFailure).where(*unstored).values(retry=True))
@@ -331,7 +338,8 @@ def _retry(session: Session, row: Import, position: int | None) -> list[UUID]:
             "These files are not kept here. Import them again; what is in already is not stored "
             "twice."
         )
-    _index_again(session, row, wanted, stored)
+    for some in sliced(stored):
+        _index_again(session, row, wanted, some)
     if row.state in ENDED:
         _again(row)
     return stored
@@ -367,7 +375,7 @@ def _index_again(
     )
     for link in links:
         ledger.shift(row, link, failed=-1)
-    session.execute(delete(ImportFailure).where(*wanted, ImportFailure.picture_id.is_not(None)))
+    session.execute(delete(ImportFailure).where(*wanted, ImportFailure.picture_id.in_(picture_ids)))
     session.execute(
         update(Entry)
         .where(Entry.picture_id.in_(picture_ids), Entry.state == State.FAILED)

@@ -54,6 +54,11 @@ class Reader:
             self.position = item.position + 1
         return item
 
+    def skip_to(self, position: int) -> None:
+        """Pass over items until it stands there. Raises SourceError, UnavailableError."""
+        while self.position < position and self.next() is not None:
+            pass
+
     def close(self) -> None:
         """Release the source."""
         # A generator that is dropped is closed, and so gives back what it holds.
@@ -109,8 +114,8 @@ class Readers:
     def _take(self, row: Import) -> Reader:
         with self._lock:
             reader = self._kept.pop(row.id, None)
-        if reader is not None and reader.position == row.position:
-            return reader
+        if reader is not None and reader.position <= row.position:
+            return _gone_on(reader, row.position)
         if reader is not None:
             reader.close()
         return Reader(self._open, self._blobs, row)
@@ -122,3 +127,13 @@ class Readers:
             self._kept[import_id] = reader
         for one in closing:
             one.close()
+
+
+def _gone_on(reader: Reader, position: int) -> Reader:
+    """The reader, behind what another process has read meanwhile; closed where it cannot be."""
+    try:
+        reader.skip_to(position)
+    except BaseException:
+        reader.close()
+        raise
+    return reader

@@ -11,6 +11,8 @@ from typing import Any
 from sqlalchemy import and_, delete, func, select
 from sqlalchemy.orm import Session
 
+from lookalike.services.blame import blaming
+from lookalike.services.courtesy import Courtesy
 from lookalike.services.db import Database
 from lookalike.services.decoding import read_picture
 from lookalike.services.errors import LookalikeError, PictureError
@@ -66,6 +68,7 @@ class Rehearsing:
         indexes: Indexes,
         decoder: Decoder,
         limits: Limits,
+        courtesy: Courtesy,
         workload: Workload,
     ) -> None:
         self._db = db
@@ -75,6 +78,7 @@ class Rehearsing:
         self._indexes = indexes
         self._decoder = decoder
         self._limits = limits
+        self._courtesy = courtesy
         self._workload = workload
 
     def go_on(self, claim: Claim) -> float:
@@ -150,7 +154,7 @@ class Rehearsing:
                 .outerjoin(ImportFailure, failure)
                 .where(ImportedPicture.import_id == row.id, ImportedPicture.sha256.in_(hashes))
             )
-            found = dict(session.execute(seen).tuples().all())
+            found = dict(session.execute(seen).all())
         broken = {sha256: _error(one) for sha256, one in found.items() if one is not None}
         return known | dict.fromkeys(found, False), broken
 
@@ -184,11 +188,13 @@ class Rehearsing:
         return {one.sha256: one.error for one in decoded if one.error is not None}
 
     def _try(self, staged: Staged, index: OpenIndex) -> _Decoded:
+        self._courtesy.give_way()
         try:
-            data = read_picture(staged.file, self._limits)
-            recipes = [index.embedder.definition.recipe]
-            side = self._workload.thumbnail_side
-            made = self._decoder.prepare_for_index(data, recipes, side)
+            with blaming(staged.sha256):
+                data = read_picture(staged.file, self._limits)
+                recipes = [index.embedder.definition.recipe]
+                side = self._workload.thumbnail_side
+                made = self._decoder.prepare_for_index(data, recipes, side)
         except PictureError as error:
             return _Decoded(staged.sha256, None, error)
         return _Decoded(staged.sha256, made.pixels[0], None)

@@ -49,39 +49,30 @@ class Batch:
         return [(item, item.staged) for item in self.items if item.staged is not None]
 
 
-def take(reader: Reader, staging: Staging, stack: ExitStack) -> Batch:
+def take(
+    reader: Reader, staging: Staging, stack: ExitStack, only: Collection[int] | None = None
+) -> Batch:
     """The next items; closing `stack` removes their files. Raises SourceError, UnavailableError.
 
-    What comes over a network is read several at a time, and comes in the order of the source all
-    the same.
+    With `only`, those at these positions, and it ends behind the last of them. What comes over a
+    network is read several at a time, and comes in the order of the source all the same.
     """
+    last = max(only) if only else None
     items: list[Taken] = []
     begun: deque[Callable[[], Taken]] = deque()
     size, over, until = 0, False, time.monotonic() + BATCH_SECONDS
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="fetching") as pool:
         while len(items) + len(begun) < BATCH_ITEMS and size < BATCH_BYTES and not over:
             item = reader.next()
-            if item is not None:
+            if item is not None and (only is None or item.position in only):
                 begun.append(_begin(item, staging, stack, pool))
-            over = item is None or time.monotonic() > until
+            # Passing over what is not wanted is no reason to end with nothing in hand.
+            late = time.monotonic() > until and bool(items or begun)
+            over = item is None or item.position == last or late
             while begun and (over or len(begun) >= AT_ONCE or not _is_apart(item)):
                 items.append(begun.popleft()())
                 size += items[-1].staged.size if items[-1].staged else 0
     return Batch([*items, *(finish() for finish in begun)], ended=item is None)
-
-
-def take_only(
-    positions: Collection[int], reader: Reader, staging: Staging, stack: ExitStack
-) -> Batch:
-    """The items at these positions, as far as the source still has them."""
-    items: list[Taken] = []
-    while reader.position <= max(positions):
-        item = reader.next()
-        if item is None:
-            return Batch(items, ended=True)
-        if item.position in positions:
-            items.append(_stage(item, staging, stack))
-    return Batch(items, ended=False)
 
 
 def _begin(item: Item, staging: Staging, stack: ExitStack, pool: Executor) -> Callable[[], Taken]:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from lookalike.services.db import Database, lock
@@ -51,19 +51,15 @@ class Undoing:
         # An upload of the same bytes takes this lock too: it comes before, and then the picture
         # is its own, or after, and then the picture is new again.
         lock(session, *(link.sha256 for link in links))
+        _unlink(session, row.id, [link.position for link in links])
         removed = []
         for link in links:
             picture = _held(session, link.picture_id) if link.brought else None
-            session.delete(link)
-            session.flush()
-            if (
-                picture is not None
-                and not picture.uploaded
-                and not _passed_on(session, row.id, picture)
-            ):
-                remember_removal(session, picture)
-                session.delete(picture)
-                removed.append(picture.id)
+            if picture is None or picture.uploaded or _passed_on(session, row.id, picture):
+                continue
+            remember_removal(session, picture)
+            session.delete(picture)
+            removed.append(picture.id)
         row.removed += len(removed)
         return removed
 
@@ -76,6 +72,15 @@ def _next(session: Session, import_id: UUID) -> Sequence[ImportedPicture]:
         .limit(TOGETHER)
     )
     return session.scalars(query).all()
+
+
+def _unlink(session: Session, import_id: UUID, positions: Sequence[int]) -> None:
+    # In one statement: removing a picture takes links of its copies along.
+    session.execute(
+        delete(ImportedPicture).where(
+            ImportedPicture.import_id == import_id, ImportedPicture.position.in_(positions)
+        )
+    )
 
 
 def _held(session: Session, picture_id: UUID | None) -> Picture | None:

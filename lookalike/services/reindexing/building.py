@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -60,8 +61,9 @@ class Building(Relay[Index]):
         measuring: Measuring,
         switching: Switching,
         courtesy: Courtesy,
+        slot: threading.Lock,
     ) -> None:
-        super().__init__(claims, queue.put_build, self._go_on, lambda _: None)
+        super().__init__(claims, queue.put_build, self._go_on, lambda _: None, slot)
         self._db = db
         self._mine = claims
         self._indexes = indexes

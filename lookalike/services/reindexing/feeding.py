@@ -14,7 +14,7 @@ from lookalike.services.db import Database
 from lookalike.services.failpoints import reach
 from lookalike.services.models import Entry, Picture, State, now
 from lookalike.services.ports import IndexQueue, VectorCollection
-from lookalike.services.queueing import queue_pictures
+from lookalike.services.queueing import MOST, queue_pictures
 from lookalike.services.records import Queue
 from lookalike.services.reindexing.claims import Claim, Claims
 from lookalike.services.reindexing.refilling import lost
@@ -64,14 +64,17 @@ class Feeding:
         return bool(ids)
 
     def requeue(self, index_id: UUID) -> None:
-        """Queue again what is pending, after a pause."""
-        with self._db.write() as session:
-            pending = Entry.index_id == index_id, Entry.state == State.PENDING
-            session.execute(
-                update(Entry).where(*pending).values(queued_at=now(), leased_until=None)
-            )
-            ids = list(session.scalars(select(Entry.picture_id).where(*pending)))
-        queue_pictures(self._queue, ids)
+        """Queue again what is pending, after a pause; what is behind the first of it is swept."""
+        pending = Entry.index_id == index_id, Entry.state == State.PENDING
+        with self._db.read() as session:
+            ids = list(session.scalars(select(Entry.picture_id).where(*pending).limit(MOST)))
+        for some in sliced(ids):
+            with self._db.write() as session:
+                held = *pending, Entry.picture_id.in_(some)
+                session.execute(
+                    update(Entry).where(*held).values(queued_at=now(), leased_until=None)
+                )
+            queue_pictures(self._queue, some)
 
     def _start_over(self, claim: Claim, ids: Sequence[UUID]) -> None:
         with self._db.write() as session:

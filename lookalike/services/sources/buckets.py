@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from itertools import islice
+from typing import BinaryIO
 
-from lookalike.services.errors import PictureError
+from lookalike.services.errors import (
+    AccessDeniedError,
+    BlobMissingError,
+    MissingFileError,
+    PictureError,
+    SourceError,
+)
 from lookalike.services.labels import Labels
 from lookalike.services.ports import Blob
 from lookalike.services.sources.copying import blocks_of, check_size, copy
@@ -22,6 +29,11 @@ class BucketSource:
     """
 
     def __init__(self, bucket: Bucket, limits: SourceLimits, *, all_files: bool) -> None:
+        """Raises SourceError where the bucket is not to be had, UnavailableError for now."""
+        try:
+            _check(bucket)
+        except AccessDeniedError as error:
+            raise SourceError(error.message) from error
         self._bucket = bucket
         self._limits = limits
         self._all_files = all_files
@@ -53,5 +65,22 @@ class BucketSource:
         return Found(position, shown(blob.key), Labels(), read, apart=True)
 
     def _read(self, key: str, sink: Sink) -> None:
-        with self._bucket.open(key) as file:
+        with self._open(key) as file:
             copy(blocks_of(file), sink, self._limits.max_bytes)
+
+    def _open(self, key: str) -> BinaryIO:
+        try:
+            return self._bucket.open(key)
+        except BlobMissingError as error:
+            raise BlobMissingError("The file is no longer in the bucket.") from error
+        except AccessDeniedError as error:
+            _check(self._bucket)  # or else it is not about this file
+            raise MissingFileError(
+                "The bucket does not let this server read the file. Check who may, and whether it "
+                "is archived."
+            ) from error
+
+
+def _check(bucket: Bucket) -> None:
+    """Look whether the bucket can be read at all. Raises UnavailableError."""
+    next(bucket.list(""), None)

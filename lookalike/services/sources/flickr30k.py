@@ -17,7 +17,6 @@ from itertools import islice
 from typing import BinaryIO
 
 from lookalike.services.errors import BadRowError, DuplicateNameError, PictureError
-from lookalike.services.sources.copying import blocks_of, copy
 from lookalike.services.sources.labelling import captioned
 from lookalike.services.sources.names import is_picture, shown
 from lookalike.services.sources.records import Found, Item, Refused, Sink, SourceLimits
@@ -80,8 +79,7 @@ class Flickr30kSource:
         self._captions.close()
 
     def _read(self, name: str, sink: Sink) -> None:
-        with self._folder.open(name) as file:
-            copy(blocks_of(file), sink, self._limits.max_bytes)
+        self._folder.copy(name, sink, self._limits.max_bytes)
 
     def _pictures(self) -> Iterator[_Picture]:
         """What the captions file says, then what the folder has besides."""

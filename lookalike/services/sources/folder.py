@@ -8,7 +8,6 @@ from itertools import islice
 
 from lookalike.services.errors import NotAFileError, PictureError
 from lookalike.services.labels import Labels
-from lookalike.services.sources.copying import blocks_of, copy
 from lookalike.services.sources.names import (
     is_archive,
     is_hidden,
@@ -50,8 +49,7 @@ class FolderSource:
         self._folder.close()
 
     def _read(self, path: str, sink: Sink) -> None:
-        with self._folder.open(path) as file:
-            copy(blocks_of(file), sink, self._limits.max_bytes)
+        self._folder.copy(path, sink, self._limits.max_bytes)
 
     def _walk(self) -> Iterator[tuple[str, PictureError | None]]:
         """Paths of what is taken, and of what is refused with its reason."""

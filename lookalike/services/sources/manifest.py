@@ -9,7 +9,6 @@ from itertools import islice
 from typing import BinaryIO
 
 from lookalike.services.errors import BadRowError, MissingFileError, SourceItemError
-from lookalike.services.sources.copying import blocks_of, copy
 from lookalike.services.sources.labelling import strict_labels
 from lookalike.services.sources.names import shown
 from lookalike.services.sources.ports import Fetcher
@@ -122,5 +121,4 @@ class ManifestSource:
     def _read(self, path: str, sink: Sink) -> None:
         if self._places.folder is None:
             raise MissingFileError("The manifest names files: say in which folder they lie.")
-        with self._places.folder.open(path.replace("\\", "/")) as file:
-            copy(blocks_of(file), sink, self._limits.max_bytes)
+        self._places.folder.copy(path.replace("\\", "/"), sink, self._limits.max_bytes)

@@ -22,6 +22,8 @@ from lookalike.services.errors import (
     SourceItemError,
     UnsafeNameError,
 )
+from lookalike.services.sources.copying import blocks_of, copy
+from lookalike.services.sources.records import Sink
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Not blocking: a pipe that nobody writes to would hold us for ever.
@@ -56,11 +58,12 @@ class ServerFolder:
                 "No folder of this server may be imported from. The administrator names them in "
                 "LOOKALIKE_IMPORT_ROOTS."
             )
-        with suppress(ValueError, OSError):
-            for root in (Path(os.path.realpath(root)) for root in roots):
-                real = Path(os.path.realpath(root / path))
-                if real.is_relative_to(root) and real.is_dir():
-                    return cls(_open_folder(root, real.relative_to(root).parts))
+        for root in roots:
+            with suppress(ValueError, OSError):  # another root may do
+                top = Path(os.path.realpath(root))
+                real = Path(os.path.realpath(top / path))
+                if real.is_relative_to(top) and real.is_dir():
+                    return cls(_open_folder(top, real.relative_to(top).parts))
         raise SourceError(
             f"There is no folder {path!r} below the folders that may be imported from. Check the "
             "path and LOOKALIKE_IMPORT_ROOTS."
@@ -82,6 +85,14 @@ class ServerFolder:
         except BaseException:
             os.close(file)
             raise
+
+    def copy(self, path: str, sink: Sink, max_bytes: int) -> None:
+        """Write a plain file's bytes to `sink`. Raises SourceItemError, TooLargeError.
+
+        Whatever the sink itself raises comes through unchanged.
+        """
+        with self.open(path) as file:
+            copy(_readable(file), sink, max_bytes)
 
     def list(self, path: str) -> list[tuple[str, Kind]]:
         """Names in a folder below and what they are, sorted. Raises SourceItemError."""
@@ -108,6 +119,14 @@ class ServerFolder:
             yield handle
         finally:
             os.close(handle)
+
+
+def _readable(file: BinaryIO) -> Iterator[bytes]:
+    """The file's bytes; a disk that cannot give them is the fault of this file alone."""
+    try:
+        yield from blocks_of(file)
+    except OSError as error:
+        raise _refusal(error) from error
 
 
 def _open_folder(root: Path, parts: Sequence[str]) -> int:

@@ -22,6 +22,7 @@ class ShardsSource:
     def __init__(self, folder: ServerFolder, limits: SourceLimits) -> None:
         """Take over `folder`."""
         self._folder = folder
+        self._counted: tuple[int | None] | None = None
         self._limits = limits
 
     def items(self, start: int = 0) -> Iterator[Item]:
@@ -31,12 +32,22 @@ class ShardsSource:
 
     def total(self) -> int | None:
         """See Source. None where a shard is packed."""
-        totals = [self._total(name) for name in self._names()]
-        return None if None in totals else sum(filter(None, totals))
+        if self._counted is None:
+            self._counted = (self._count(),)
+        return self._counted[0]
 
     def close(self) -> None:
         """See Source."""
         self._folder.close()
+
+    def _count(self) -> int | None:
+        count = 0
+        for name in self._names():
+            total = self._total(name)
+            if total is None:
+                return None
+            count += total
+        return count
 
     def _names(self) -> list[str]:
         files = (name for name, kind in self._folder.list("") if kind is Kind.FILE)

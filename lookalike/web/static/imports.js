@@ -10,6 +10,7 @@ import { TagField } from "./tagfield.js";
 
 const LOOK_EVERY = 2000;
 const PAGE = 30;
+const TABLE = /\.(csv|jsonl|ndjson|parquet)$/i;
 
 const form = byId("start");
 const list = byId("imports");
@@ -34,6 +35,7 @@ function showForm() {
   const [file] = form.elements.file.files;
   const invitation = "Choose an archive, manifest or list, or drop it here";
   byId("file-name").textContent = file?.name ?? invitation;
+  form.querySelector("[data-for=table]").hidden = !TABLE.test(file?.name ?? "");
 }
 
 async function offerLibraries() {
@@ -65,12 +67,15 @@ function whatIsMissing() {
 }
 
 function start(wanted) {
-  const { from, file, place, kind } = form.elements;
+  const { from, file, file_kind, table_folder, place, kind } = form.elements;
   if (from.value === "place") return startImport({ ...wanted, ...sourceOf(place.value, kind.value) });
   const data = new FormData();
   data.append("library", wanted.library);
   for (const tag of wanted.tags) data.append("tags", tag);
   data.append("dry_run", String(wanted.dry_run));
+  data.append("kind", file_kind.value);
+  const folder = TABLE.test(file.files[0].name) && table_folder.value.trim();
+  if (folder) data.append("source", JSON.stringify({ folder }));
   data.append("file", file.files[0]);
   return sendImport(data, (sent) => showSent(sent / Math.max(1, file.files[0].size)));
 }
@@ -78,7 +83,7 @@ function start(wanted) {
 function sourceOf(text, kind) {
   const place = text.trim();
   if (place.startsWith("s3://")) return { kind: "s3", source: { url: place } };
-  return { kind, source: { path: place } };
+  return { kind, source: kind === "webdataset" ? { folder: place } : { path: place } };
 }
 
 function showSent(share) {

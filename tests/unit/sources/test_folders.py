@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import socket
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from lookalike.services.errors import InvalidRequestError, SourceError
+from lookalike.services.sources import server_files
 from tests.hostile import member, tar_of, zip_of
 from tests.unit.sources.reading import (
     GOOD,
@@ -145,3 +147,24 @@ def test_options_that_are_wrong_are_told_and_the_upload_is_closed(kind, spec, tm
     with pytest.raises(InvalidRequestError):
         opened(kind, file, **spec)
     assert file.closed
+
+
+def test_a_file_that_the_disk_cannot_give_fails_alone(root: Path, monkeypatch):
+    for name in ["a.jpg", "b.jpg", "c.jpg"]:
+        (root / name).write_bytes(GOOD if name != "b.jpg" else b"lies on a bad sector")
+    blocks = server_files.blocks_of
+
+    def failing(file):
+        for block in blocks(file):
+            if block.startswith(b"lies"):
+                raise OSError(errno.EIO, "Input/output error")
+            yield block
+
+    monkeypatch.setattr(server_files, "blocks_of", failing)
+    assert [one for _, one in read(root)] == [GOOD, "missing_file", GOOD]
+
+
+def test_a_root_that_cannot_be_opened_hides_no_other(root: Path):
+    (root / "a.jpg").write_bytes(GOOD)
+    roots = [root.parent / ("x" * 300), root]
+    assert [one for _, one in outcomes(opened("folder", roots=roots, path="."))] == [GOOD]
