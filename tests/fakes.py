@@ -116,6 +116,13 @@ class MemoryVectorCollection:
             points = list(self._points.values())
         return sum(library in (None, point.payload.library) for point in points)
 
+    def is_empty(self) -> bool:
+        """See VectorCollection."""
+        return not self._points
+
+    def check(self) -> None:
+        """See VectorCollection: it always answers."""
+
     def bytes_used(self) -> int:
         """See VectorCollection."""
         with self._lock:

@@ -79,6 +79,13 @@ class Indexes:
             row = live_index(session)
         return self.open(row)
 
+    def check_store(self) -> None:
+        """Ask the vector store for a sign of life, without the database's help.
+
+        Raises UnavailableError without one.
+        """
+        self._store.names()
+
     def standing(self, index_id: UUID) -> OpenIndex:
         """An index that can be searched. Raises NotFoundError when it is not, or not any more."""
         with self._db.read() as session:

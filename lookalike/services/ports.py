@@ -172,7 +172,21 @@ class VectorCollection(Protocol):
         ...
 
     def count(self, library: str | None = None) -> int:
-        """How many points there are, exactly, in one library or in all."""
+        """How many points there are, exactly, in one library or in all.
+
+        Takes long where there are many: `is_empty` and `check` do not.
+        """
+        ...
+
+    def is_empty(self) -> bool:
+        """Whether there is no point. Looks for one at most, however many there are."""
+        ...
+
+    def check(self) -> None:
+        """Ask the engine for a sign of life; looks at no point.
+
+        Raises UnavailableError without one. A collection that is yet to be made is none.
+        """
         ...
 
     def bytes_used(self) -> int | None:

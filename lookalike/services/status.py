@@ -19,6 +19,8 @@ from lookalike.services.records import Queue
 
 log = structlog.get_logger(__name__)
 
+OK = "ok"
+
 
 @dataclass(frozen=True, slots=True)
 class StatusReport:
@@ -46,7 +48,7 @@ class Readiness:
     @property
     def ready(self) -> bool:
         """Whether all parts are."""
-        return all(state == "ok" for state in self.parts.values())
+        return all(state == OK for state in self.parts.values())
 
 
 class Status:
@@ -116,16 +118,18 @@ class Status:
 
     def readiness(self) -> Readiness:
         """Ask each part that a search or an upload needs."""
+        database = _state("database", self._ask_database)
         checks: dict[str, Callable[[], object]] = {
-            "database": self._ask_database,
-            "vectors": self._ask_vectors,
+            # Only the database knows which vectors are live; that is no fault of theirs.
+            "vectors": self._ask_vectors if database == OK else self._indexes.check_store,
             "queue": self._queue.waiting,
             "blobs": lambda: self._blobs.exists("readiness"),
         }
-        return Readiness({name: _state(name, check) for name, check in checks.items()})
+        others = {name: _state(name, check) for name, check in checks.items()}
+        return Readiness({"database": database, **others})
 
     def _ask_vectors(self) -> None:
-        self._indexes.live().collection.count()
+        self._indexes.live().collection.check()
 
     def _ask_database(self) -> None:
         with self._db.read() as session:
@@ -140,4 +144,4 @@ def _state(name: str, check: Callable[[], object]) -> str:
     except Exception:  # whoever asks wants to hear of every part, above all of a broken one
         log.exception("part_not_ready", part=name)
         return "Something is wrong with it. See the log."
-    return "ok"
+    return OK

@@ -117,7 +117,7 @@ class Sweeping:
         for index in self._indexes.fed():
             with self._db.read() as session:
                 indexed = session.scalar(select(exists().where(*_indexed(index.id))))
-            if indexed and index.collection.count() == 0:
+            if indexed and index.collection.is_empty():
                 log.error("collection_emptied", index_id=str(index.id))
                 self._start_over(index.id)
 

@@ -214,6 +214,8 @@ def test_a_server_that_was_emptied_reads_as_empty_and_is_made_again(double, stor
     collection.upsert([point(1), point(2)])
     double.engine.empty()
     assert (collection.count(), collection.count("main"), found(collection)) == (0, 0, [])
+    assert collection.is_empty()
+    collection.check()
     assert collection.vectors([UUID(int=1)]) == {}
     assert list(collection.scan()) == []
     assert collection.wait_until_optimized(1)
@@ -331,6 +333,20 @@ def test_a_server_that_is_down_stops_no_start_and_no_search_for_long(double):
         collection = store.open("pictures", SPEC)
         assert seconds_of(lambda: found(collection)) < 2
         assert seconds_of(collection.count) < 0.3
+        assert seconds_of(collection.check) < 0.3
+
+
+def test_neither_a_sign_of_life_nor_emptiness_is_asked_by_counting(double, store):
+    collection = store.open("pictures", SPEC)
+    collection.upsert([point(number) for number in range(3)])
+    double.seen.clear()
+    collection.check()
+    assert not collection.is_empty()
+    assert [one.path.removeprefix("/collections/pictures") for one in double.seen] == [
+        "/exists",
+        "/points/scroll",
+    ]
+    assert double.seen[-1].json["limit"] == 1
 
 
 def test_a_read_is_tried_once(double, store):

@@ -204,6 +204,22 @@ def test_counting_is_exact_in_one_library_and_in_all(collection):
     assert [collection.count(f"l{number}") for number in range(4)] == [234, 333, 333, 0]
 
 
+def test_one_point_in_any_library_is_enough_not_to_be_empty(collection):
+    assert collection.is_empty()
+    collection.upsert([point(number, library="other") for number in range(3)])
+    assert not collection.is_empty()
+    collection.delete([UUID(int=number) for number in range(2)])
+    assert not collection.is_empty()
+    collection.delete([UUID(int=2)])
+    assert collection.is_empty()
+
+
+def test_a_collection_gives_a_sign_of_life_with_points_and_without(collection):
+    collection.check()
+    collection.upsert([point(1)])
+    collection.check()
+
+
 def test_a_scan_gives_every_point_once_with_the_payload_that_it_has(collection):
     awkward = {"day": 10.0, "n": 1, "on": True, "off": "True", "é.b": "", "far": 10**300 + 1}
     numbers = np.random.default_rng(4).normal(size=600) * 1e5

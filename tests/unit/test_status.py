@@ -111,7 +111,27 @@ def test_a_database_that_is_gone_is_named(world: World):
     readiness = world.platform.status.readiness()
     assert not readiness.ready
     assert "database" in readiness.parts["database"]
-    assert readiness.parts["queue"] == "ok"
+    assert [name for name, state in readiness.parts.items() if state != "ok"] == ["database"]
+
+
+def test_vectors_that_are_down_with_the_database_are_named_beside_it(world: World):
+    world.platform.status._ask_database = fail
+    world.store.names = fail
+    readiness = world.platform.status.readiness()
+    assert readiness.parts["vectors"] == readiness.parts["database"] == OUTAGE.message
+
+
+def fail() -> None:
+    raise OUTAGE
+
+
+def test_readiness_and_sweeps_do_not_count_vectors(world: World):
+    world.indexed(small(1))
+    counted: list[bool] = []
+    world.vectors.before["count"] = lambda: counted.append(True)
+    assert world.platform.status.readiness().ready
+    assert world.platform.sweeping.run() == 0
+    assert not counted
 
 
 def test_a_part_that_breaks_in_an_unknown_way_is_named_too(world: World):

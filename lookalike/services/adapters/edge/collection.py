@@ -74,6 +74,15 @@ class EdgeCollection:
         condition = None if library is None else engine_filter(library)
         return self._live.read(partial(Shard.count, condition=condition))
 
+    def is_empty(self) -> bool:
+        """See VectorCollection."""
+        records, _ = self._live.read(partial(Shard.stretch, limit=1, start=None))
+        return not records
+
+    def check(self) -> None:
+        """See VectorCollection."""
+        self._live.read(Shard.size)
+
     def bytes_used(self) -> int:
         """See VectorCollection. What takes up disk of the files that searches walk through.
 

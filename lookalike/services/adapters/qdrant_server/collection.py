@@ -22,6 +22,7 @@ from lookalike.services.adapters.qdrant_server.requests import (
     collection_names,
     counting,
     deleting,
+    existing,
     measuring,
     overwriting,
     querying,
@@ -109,6 +110,15 @@ class QdrantCollection:
         """See VectorCollection."""
         wanted = None if library is None else server_filter(library)
         return self._read("counting vectors", counting(self._name, wanted), 0)
+
+    def is_empty(self) -> bool:
+        """See VectorCollection."""
+        records, _ = self._read("looking for vectors", scrolling(self._name, None, 1), NO_SLICE)
+        return not records
+
+    def check(self) -> None:
+        """See VectorCollection. The server has to answer, whether or not it has the collection."""
+        self._server.read("looking for the collection", existing(self._name))
 
     def bytes_used(self) -> int | None:
         """See VectorCollection. None for storages with small copies, which no server tells of."""

@@ -91,6 +91,11 @@ def counting(name: str, wanted: models.Filter | None) -> Call[int]:
     return call
 
 
+def existing(name: str) -> Call[bool]:
+    """Whether there is such a collection; no shard is asked."""
+    return lambda client, _: client.collection_exists(name)
+
+
 def measuring(name: str) -> Call[int | None]:
     """The estimate of what full vectors take on all nodes; None if one tells none.
 
