@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,7 +12,16 @@ import pytest
 from qdrant_client import QdrantClient
 
 from tests.cluster import Cluster, Servers, Web
-from tests.factories import picture
+from tests.integration.faults import (
+    NoSmallDiskError,
+    empty_vectors,
+    fill,
+    held,
+    large,
+    offer,
+    search,
+    tiny_disk,
+)
 from tests.integration.scene import QUICK, assert_nothing_lost, files
 from tests.servers.processes import wait_until
 from tests.servers.s3 import ACCESS_KEY, SECRET_KEY, S3Server
@@ -24,10 +31,6 @@ from tests.servers.s3 import ACCESS_KEY, SECRET_KEY, S3Server
 def cluster(servers: Servers, tmp_path: Path) -> Iterator[Cluster]:
     with servers.fresh(tmp_path / "cluster", **QUICK) as made:
         yield made
-
-
-def search(web: Web, picture_id: str) -> httpx.Response:
-    return web.http.post("/search", json={"like": [picture_id], "limit": 5})
 
 
 # The broker
@@ -131,7 +134,7 @@ def test_without_a_database_requests_are_refused_and_work_again_later(cluster: C
     [picture_id] = web.upload(files(1))
     cluster.postgres.kill()
     try:
-        for answer in (search(web, picture_id), web.http.get("/images"), offer(web)):
+        for answer in (search(web, picture_id), web.http.get("/images"), offer(web, files(1, 900))):
             assert (answer.status_code, answer.json()["error"]["code"]) == (503, "unavailable")
         assert "database" in ready(web)["database"]
     finally:
@@ -175,8 +178,7 @@ def test_vectors_that_were_lost_are_made_again(cluster: Cluster):
     ids = web.upload(files(20))
     web.settle(ids)
     before = found(search(web, ids[0]))
-    httpx.post(f"{cluster.qdrant.url}/_double/empty", trust_env=False).raise_for_status()
-    wait_until(lambda: "pending" in web.states(ids).values(), "the loss is noticed", 60)
+    empty_vectors(cluster, web, ids)
     assert_nothing_lost(cluster, web, ids, alive=[web, worker, beat])
     assert found(search(web, ids[0])) == before
 
@@ -196,34 +198,28 @@ def test_the_live_collection_has_an_alias(cluster: Cluster):
 
 
 @pytest.fixture
-def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+def disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 300 kB."""
-    folder = tmp_path / "tiny"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(folder)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("a small file system cannot be mounted here")
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+    try:
+        with tiny_disk(tmp_path / "tiny") as folder:
+            yield folder
+    except NoSmallDiskError as error:
+        pytest.skip(str(error))
 
 
 def test_a_full_disk_refuses_the_upload_keeps_nothing_of_it_and_recovers(
-    cluster: Cluster, tiny_disk: Path
+    cluster: Cluster, disk: Path
 ):
-    web, worker, beat = (
-        cluster.web(blob_url=str(tiny_disk)),
-        cluster.worker(blob_url=str(tiny_disk)),
-        cluster.beat(),
-    )
-    cluster.settings["blob_url"] = str(tiny_disk)
+    cluster.settings["blob_url"] = str(disk)
+    web, worker, beat = cluster.web(), cluster.worker(), cluster.beat()
     ids = web.upload(files(4))
     web.settle(ids)
-    ballast = tiny_disk / "ballast"
+    ballast = disk / "ballast"
     fill(ballast)
-    before = kept(tiny_disk)
-    answer = web.http.post("/images", files=[("file", item) for item in large(3).items()])
+    before = kept(disk)
+    answer = offer(web, large(3))
     assert (answer.status_code, answer.json()["error"]["code"]) == (507, "storage_full")
-    assert kept(tiny_disk) == before
+    assert kept(disk) == before
     ballast.unlink()
     assert_nothing_lost(cluster, web, [*ids, *web.upload(large(1))], alive=[web, worker, beat])
 
@@ -247,16 +243,6 @@ def test_pictures_in_a_bucket_are_indexed_shown_and_removed(cluster: Cluster):
         assert len(s3.keys(bucket)) == 2 * 3
 
 
-def large(count: int) -> dict[str, bytes]:
-    return {f"large-{seed}.png": picture(seed, (150, 120), "PNG") for seed in range(count)}
-
-
-def fill(path: Path) -> None:
-    with path.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-        while True:
-            file.write(bytes(4096))
-
-
 def kept(folder: Path) -> set[Path]:
     return {path for path in folder.rglob("*") if path.is_file()}
 
@@ -267,27 +253,6 @@ def ready(web: Web) -> dict[str, str]:
     return answer.json()["parts"]
 
 
-def offer(web: Web) -> httpx.Response:
-    return web.http.post("/images", files=[("file", item) for item in files(1, 900).items()])
-
-
 def found(answer: httpx.Response) -> list[Any]:
     answer.raise_for_status()
     return [(one["image"]["id"], round(one["score"], 4)) for one in answer.json()["results"]]
-
-
-class held:  # noqa: N801  reads as what it does
-    """Within the block the vector store answers only after so many seconds."""
-
-    def __init__(self, cluster: Cluster, seconds: float) -> None:
-        self._url, self._seconds = f"{cluster.qdrant.url}/_double/delay", seconds
-
-    def __enter__(self) -> None:
-        self._delay(self._seconds)
-
-    def __exit__(self, *_: object) -> None:
-        self._delay(0)
-
-    def _delay(self, seconds: float) -> None:
-        answer = httpx.post(self._url, json={"seconds": seconds}, trust_env=False, timeout=60)
-        answer.raise_for_status()
