@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import UUID
 
-import httpx
 import pytest
-from sqlalchemy import select
 
-from lookalike.services.adapters.celery_queue import CeleryQueue
 from lookalike.services.broker import REDELIVERY_MARGIN
-from lookalike.services.db import Database
-from lookalike.services.models import Entry
 from tests.cluster import Cluster, Servers
+from tests.integration.faults import (
+    deliver_again,
+    entries_of,
+    upload_to_a_doomed_web,
+    upload_to_a_doomed_worker,
+    wait_until_in_hand,
+)
 from tests.integration.scene import QUICK, assert_nothing_lost, files
 from tests.servers.processes import wait_until
 
@@ -26,23 +29,12 @@ def cluster(servers: Servers, tmp_path: Path) -> Iterator[Cluster]:
         yield made
 
 
-def entries_of(cluster: Cluster) -> list[Entry]:
-    """How far each picture is, as SQL has it."""
-    db = Database(cluster.settings["database_url"])
-    with db.read() as session:
-        found = list(session.scalars(select(Entry).order_by(Entry.updated_at)))
-    db.close()
-    return found
-
-
 @pytest.mark.parametrize(
     "moment", ["after_receive", "after_decode", "after_embed", "after_upsert", "after_commit"]
 )
 def test_a_worker_killed(cluster: Cluster, moment: str):
     web = cluster.web()
-    doomed = cluster.worker(failpoints=f"{moment}=kill")
-    ids = web.upload(files(40))
-    wait_until(lambda: not doomed.alive(), "the worker was killed", 60)
+    ids = upload_to_a_doomed_worker(cluster, web, moment, 40)
     killed = time.monotonic()
     others = [cluster.worker(), cluster.beat()]
     web.settle(ids)
@@ -73,9 +65,7 @@ def test_a_worker_that_is_asked_to_stop_finishes_what_it_has_in_hand(cluster: Cl
 
 def test_a_web_process_killed_before_the_commit_has_acknowledged_nothing(cluster: Cluster):
     doomed = cluster.web(failpoints="before_commit=kill")
-    with pytest.raises(httpx.HTTPError):
-        doomed.upload(files(4))
-    wait_until(doomed.answers, "gunicorn has replaced its process")
+    upload_to_a_doomed_web(doomed, 4)
     web = cluster.web()
     others = [cluster.worker(), cluster.beat()]
     assert web.http.get("/images").json()["images"] == []
@@ -83,12 +73,30 @@ def test_a_web_process_killed_before_the_commit_has_acknowledged_nothing(cluster
     assert_nothing_lost(cluster, web, ids, alive=[doomed, web, *others])
 
 
+def test_files_that_a_killed_web_process_leaves_are_found_and_removed(cluster: Cluster):
+    upload_to_a_doomed_web(cluster.web(failpoints="before_commit=kill"), 4)
+    web = cluster.web()
+    others = [cluster.worker(), cluster.beat()]
+    ids = web.upload(files(4, first=100))
+    web.settle(ids)
+    orphans = {("orphan_original", hashlib.sha256(one).hexdigest()) for one in files(4).values()}
+    assert differences(cluster, "check") == (1, orphans)
+    assert differences(cluster, "check", "--repair") == (0, orphans)
+    assert_nothing_lost(cluster, web, ids, alive=[web, *others])
+
+
+def differences(cluster: Cluster, *command: str) -> tuple[int, set[tuple[str, str]]]:
+    """The exit code of a check, and the kind and id of each difference that it found."""
+    done = cluster.run(*command, "--json")
+    found = [(one["kind"], one["id"]) for one in json.loads(done.stdout)["differences"]]
+    assert len(found) == len(set(found))
+    return done.returncode, set(found)
+
+
 def test_a_web_process_killed_between_commit_and_queue_leaves_pictures_that_are_indexed(
     cluster: Cluster,
 ):
-    doomed = cluster.web(failpoints="before_publish=kill")
-    with pytest.raises(httpx.HTTPError):
-        doomed.upload(files(4))
+    upload_to_a_doomed_web(cluster.web(failpoints="before_publish=kill"), 4)
     web = cluster.web()
     others = [cluster.worker(), cluster.beat()]
     ids = [image["id"] for image in web.http.get("/images").json()["images"]]
@@ -99,10 +107,7 @@ def test_a_web_process_killed_between_commit_and_queue_leaves_pictures_that_are_
 def test_a_task_delivered_three_times_at_once_is_done_once(cluster: Cluster):
     web = cluster.web()
     ids = web.upload(files(32))
-    queue = CeleryQueue(cluster.valkey.url, 16, 2)
-    for _ in range(2):
-        queue.put([UUID(one) for one in ids])
-    queue.close()
+    deliver_again(cluster, ids, 2)
     workers = [cluster.worker(lease_seconds="30"), cluster.worker(lease_seconds="30")]
     assert_nothing_lost(cluster, web, ids, alive=[web, *workers])
     assert {entry.attempts for entry in entries_of(cluster)} == {1}
@@ -114,7 +119,7 @@ def test_a_task_that_outlives_its_lease_and_the_visibility_timeout_ends_well(clu
         failpoints=f"after_embed=wait:{int(QUICK['lease_seconds']) + REDELIVERY_MARGIN + 3}"
     )
     ids = web.upload(files(8))
-    wait_until(lambda: any(one.leased_until for one in entries_of(cluster)), "they are taken", 60)
+    wait_until_in_hand(cluster)
     workers = [slow, cluster.worker()]
     assert_nothing_lost(cluster, web, ids, alive=[web, *workers, beat])
     assert {entry.attempts for entry in entries_of(cluster)} == {1}
@@ -124,18 +129,20 @@ def test_pictures_removed_while_they_are_embedded_stay_removed(cluster: Cluster)
     web, beat = cluster.web(), cluster.beat()
     worker = cluster.worker(failpoints="after_embed=wait:2")
     ids = web.upload(files(16))
-    in_hand = lambda: any(entry.leased_until for entry in entries_of(cluster))  # noqa: E731
-    wait_until(in_hand, "a worker has them in hand", 60)
+    wait_until_in_hand(cluster)
     for picture_id in ids[:5]:
         assert web.http.delete(f"/images/{picture_id}").status_code == 204
     assert_nothing_lost(cluster, web, ids[5:], deleted=ids[:5], alive=[web, worker, beat])
 
 
-def test_one_uploaded_picture_does_not_wait_behind_an_import(cluster: Cluster):
+def test_uploads_do_not_wait_behind_an_import(cluster: Cluster):
+    cluster.settings["task_batch"] = "4"
     web = cluster.web()
-    bulk = web.upload(files(160), queue="bulk")
-    [urgent] = web.upload(files(1, first=500))
+    bulk = web.upload(files(10 * 4), queue="bulk")
+    urgent = web.upload(files(8 * 4, first=500))
     worker = cluster.worker()
-    assert_nothing_lost(cluster, web, [*bulk, urgent], alive=[web, worker])
+    assert_nothing_lost(cluster, web, [*bulk, *urgent], alive=[web, worker])
     order = [str(entry.picture_id) for entry in entries_of(cluster)]
-    assert order.index(urgent) < 33, "at most what two threads had taken came before it"
+    last = max(order.index(one) for one in urgent)
+    before = set(order[:last]) & set(bulk)
+    assert len(before) <= 2 * 4, "at most what the worker's two threads took at the end"
