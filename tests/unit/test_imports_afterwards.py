@@ -142,3 +142,20 @@ def test_progress_is_looked_up_from_what_is_pending_and_not_from_all_that_was_br
         told = " ".join(map(str, plan))
         assert "ix_entries_index_state" in told
         assert "imported_pictures USING INDEX ix_imported_pictures_picture_id" in told, told
+
+
+def test_an_undoing_that_goes_wrong_can_only_be_undone_again(world: World, monkeypatch):
+    imports = world.platform.imports
+    done = run(world, scenes(0, 3))
+    imports.undo(done.row.id)
+    with monkeypatch.context() as broken:
+        broken.setattr("lookalike.services.importing.undoing.TOGETHER", "a mistake of ours")
+        world.carry()
+    stopped = imports.get(done.row.id).row
+    assert (stopped.state, stopped.code) == (ImportState.CANCELLED, "internal")
+    assert "undo it again" in (stopped.message or "")
+    with pytest.raises(InvalidRequestError):
+        imports.resume(done.row.id)
+    imports.undo(done.row.id)
+    world.carry()
+    assert (imports.get(done.row.id).row.state, pictures(world)) == (ImportState.UNDONE, 0)

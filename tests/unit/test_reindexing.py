@@ -465,3 +465,30 @@ def test_vectors_that_are_lost_in_the_middle_of_a_build_are_made_again(world: Wo
     world.build()
     assert points(world, index_id) == 8
     assert show(world, index_id).row.state == IndexState.READY
+
+
+def test_one_that_was_compared_with_an_index_that_is_no_longer_live_is_measured_anew(
+    world: World,
+):
+    world.scenes(6, tags=["sea"])
+    first = built(world, labels=["sea"])
+    second = built(world, labels=["sea"])
+    reindexing = world.platform.reindexing
+    reindexing.activate(first, override=["mAP: sea"])
+    with pytest.raises(InvalidRequestError, match="Measure it again"):
+        reindexing.activate(second, override=["mAP: sea"])
+    reindexing.measure(second)
+    world.build()
+    reindexing.activate(second, override=["mAP: sea"])
+    reindexing.activate(first)  # was live already
+    assert live(world) == first
+
+
+def test_one_that_is_about_to_go_live_is_not_measured_once_more(world: World):
+    index_id = built(world)
+    with world.db.write() as session:
+        session.execute(
+            update(Index).where(Index.id == index_id).values(task=IndexTask.SWITCH, switch=True)
+        )
+    with pytest.raises(InvalidRequestError, match="going live"):
+        world.platform.reindexing.measure(index_id)

@@ -14,6 +14,9 @@ from lookalike.services.models import Import, ImportState, now
 
 Claim: TypeAlias = claims.Claim[Import]
 
+UNDO_AGAIN = "Something went wrong while this was undone. See the log, then undo it again."
+"""One that was being undone must not be resumed, which would bring everything in again."""
+
 WORKING = (
     ImportState.QUEUED,
     ImportState.REHEARSING,
@@ -44,7 +47,9 @@ class Claims(claims.Claims[Import]):
 
     def end(self, row: Import, code: str, message: str) -> None:
         """See Claims."""
-        row.state, row.code, row.message = ImportState.FAILED, code, message
+        undoing = row.state == ImportState.UNDOING
+        row.state = ImportState.CANCELLED if undoing else ImportState.FAILED
+        row.code, row.message = code, UNDO_AGAIN if undoing else message
         row.ended_at = now()
 
 

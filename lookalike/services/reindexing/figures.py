@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from pydantic import TypeAdapter
 
@@ -73,7 +74,7 @@ class Figures:
     cannot tell. `searches` are by shape of filter, without those that there was nothing to measure
     with. `overlap` is the mean share of the first ten results, 0 to 1, that the live index gives
     too; None when there was none to compare with. `quality` is by label, None where no two
-    pictures have it.
+    pictures have it. Both compare with `compared_with`, which was live then.
     """
 
     counts: Counts
@@ -81,6 +82,7 @@ class Figures:
     searches: Mapping[Shape, Searches]
     overlap: float | None
     quality: Mapping[str, Quality | None]
+    compared_with: UUID | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The same as JSON-ready values."""

@@ -221,6 +221,8 @@ def _resume(row: Index) -> None:
 def _measure(row: Index) -> None:
     if row.state not in {IndexState.READY, IndexState.LIVE}:
         raise _impossible(row, "measured")
+    if row.task == IndexTask.SWITCH:
+        raise InvalidRequestError("This index was measured and is going live just now.")
     row.task, row.code, row.message = IndexTask.MEASURE, None, None
 
 

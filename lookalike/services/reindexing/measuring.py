@@ -57,6 +57,7 @@ class Measuring:
             },
             bytes_per_picture=_bytes_per_picture(mine),
             counts=self.count(index, other),
+            compared_with=None if other is None else other.id,
         )
 
     def count(self, index: OpenIndex, live: OpenIndex | None) -> Counts:

@@ -68,14 +68,24 @@ class Switching:
         return gates(Figures.from_dict(row.figures)) if row.figures else []
 
     def _pass_gates(self, row: Index, override: Sequence[str]) -> None:
-        if not row.figures and row.live_at is None:
-            raise InvalidRequestError("This index was never measured. Measure it first.")
+        if row.live_at is None:
+            self._check_measured(row)
         deadline = time.monotonic() + self.patience
         while blocking := failed(self._gates_now(row), override):
             counted = all(gate.name in COUNTED for gate in blocking)
             if not counted or time.monotonic() > deadline:
                 raise _stopped(blocking)
             time.sleep(POLL_SECONDS)
+
+    def _check_measured(self, row: Index) -> None:
+        if not row.figures:
+            raise InvalidRequestError("This index was never measured. Measure it first.")
+        figures = Figures.from_dict(row.figures)
+        if figures.quality and figures.compared_with not in {None, self._indexes.live().id}:
+            raise InvalidRequestError(
+                "Another index has gone live since this one was compared with the live one. "
+                "Measure it again."
+            )
 
     def _gates_now(self, row: Index) -> list[Gate]:
         """What was measured, with the counts of this moment.
