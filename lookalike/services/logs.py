@@ -19,29 +19,37 @@ def configure_logs(level: str, form: str = "text") -> None:
     `form` is `text` for people or `json`, one object a line, for collectors.
     """
     number = logging.getLevelNamesMapping()[level.upper()]
-    shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
     structlog.configure(
-        processors=[*shared, *_rendering(form)],
+        processors=[*_facts(), *_rendering(form)],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *_rendering(form),
-            ],
-            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
-        )
-    )
+    handler.setFormatter(formatter(form))
+    # Python would print warnings as text.
+    logging.captureWarnings(form == "json")
     # One line for each call of a server would drown what happens.
     logging.getLogger("httpx").setLevel(max(number, logging.WARNING))
     logging.basicConfig(level=number, handlers=[handler], force=True)
+
+
+def formatter(form: str) -> logging.Formatter:
+    """What gives records of the libraries' loggers the same form as our own events."""
+    return structlog.stdlib.ProcessorFormatter(
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            *_rendering(form),
+        ],
+        foreign_pre_chain=[*_facts(), structlog.stdlib.add_logger_name],
+    )
+
+
+def _facts() -> list[Processor]:
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
 
 
 def _rendering(form: str) -> list[Processor]:

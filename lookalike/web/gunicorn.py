@@ -14,8 +14,12 @@ import sys
 import tempfile
 from typing import Any
 
+from gunicorn.config import Config
+from gunicorn.glogging import Logger
+
 from lookalike.services.db import parsed_url
 from lookalike.services.errors import LookalikeError
+from lookalike.services.logs import formatter
 from lookalike.services.settings import read_settings
 
 # Set before anything of Prometheus is imported: it decides then whether processes add up.
@@ -50,6 +54,17 @@ limit_request_line = 8190
 control_socket_disable = True
 # Each process opens its own connections: those of a parent do not survive a fork.
 preload_app = False
+
+
+class logger_class(Logger):  # type: ignore[misc]  # noqa: N801  gunicorn's name, and no types
+    """gunicorn's own lines, in the form of all others."""
+
+    def setup(self, cfg: Config) -> None:
+        """As usual, but for the form."""
+        super().setup(cfg)
+        for log in (self.error_log, self.access_log):
+            for handler in log.handlers:
+                handler.setFormatter(formatter(settings.log_format))
 
 
 def child_exit(_server: Any, worker: Any) -> None:

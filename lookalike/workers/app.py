@@ -34,6 +34,7 @@ def _settings() -> Settings:
 
 with ending_on_failure():
     settings = _settings()
+    configure_logs(settings.log_level, settings.log_format)  # Celery asks only once it has begun
 
 
 @cache
@@ -52,7 +53,8 @@ def _set_up_logging(**_facts: Any) -> None:
 
 @worker_init.connect  # type: ignore[untyped-decorator]
 def _start(sender: Any, **_facts: Any) -> None:
-    _set_up_logging()  # Celery does it only after this
+    # The banner is no line of a log.
+    sender.quiet = sender.quiet or settings.log_format == "json"
     with ending_on_failure():
         refuse_forks(sender.pool_cls)
         step_back()  # whoever searches on the same machine goes first

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cluster import Servers
+from tests.integration.scene import files
 from tests.program import environment, run
 
 BINARIES = Path(sys.executable).parent
@@ -95,3 +98,19 @@ def test_a_wrong_setting_of_a_worker_is_named(tmp_path: Path):
 def test_a_worker_that_would_fork_says_so_and_ends(tmp_path: Path):
     done = ended("celery", "-A", APP, "worker", "-P", "processes", folder=tmp_path, **SERVERS)
     assert_told(done, "prefork", "-P threads")
+
+
+FAREWELL = ("", "worker: Warm shutdown (MainProcess)")
+"""What Celery says past every log when it is asked to stop."""
+
+
+def test_every_line_of_web_and_worker_is_json_where_logs_are(servers: Servers, tmp_path: Path):
+    with servers.fresh(tmp_path / "cluster", log_format="json", log_level="info") as cluster:
+        web, worker = cluster.web(), cluster.worker()
+        web.settle(web.upload(files(1)))
+        assert (web.stop(), worker.stop()) == (0, 0)
+    for name, own in (("web", "gunicorn.error"), ("worker", "celery.worker.consumer.connection")):
+        lines = cluster.log(name).splitlines()
+        events = [json.loads(line) for line in lines if line not in FAREWELL]
+        assert {"event", "level", "timestamp"} <= set.intersection(*map(set, events))
+        assert own in {event.get("logger") for event in events}

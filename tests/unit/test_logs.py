@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import warnings
 from collections.abc import Iterator
 
 import pytest
@@ -15,6 +17,7 @@ from lookalike.services.logs import configure_logs
 def _as_before() -> Iterator[None]:
     level = logging.getLogger().level
     yield
+    logging.captureWarnings(False)
     structlog.reset_defaults()
     logging.getLogger().setLevel(level)
 
@@ -48,3 +51,18 @@ def test_an_exception_is_logged_with_its_trace_but_not_with_what_variables_held(
     assert "the reason" in err
     assert "in fail" in err
     assert "inside a variable" not in err
+
+
+def test_what_libraries_log_and_warn_of_is_json_too_one_object_a_line(
+    capsys: pytest.CaptureFixture[str],
+):
+    configure_logs("info", "json")
+    try:
+        raise RuntimeError("two\nlines")
+    except RuntimeError:
+        logging.getLogger("library").exception("it %s", "failed")
+    warnings.warn("it is old", stacklevel=1)
+    failed, warned = (json.loads(line) for line in capsys.readouterr().err.splitlines())
+    assert (failed["event"], failed["logger"], failed["level"]) == ("it failed", "library", "error")
+    assert "RuntimeError: two\nlines" in failed["exception"]
+    assert (warned["logger"], "it is old" in warned["event"]) == ("py.warnings", True)
