@@ -7,10 +7,11 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select
+from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select, text
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
@@ -27,6 +28,24 @@ SQLITE = frozenset({"sqlite", "sqlite+pysqlite"})
 
 CONNECT_SECONDS = 5
 """Longest wait for a database server that does not answer."""
+
+KEEPALIVE = {
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
+"""Seconds, and probes: who waits for an answer from a machine that is gone (power, network, a
+frozen host) is free again after 25 seconds, where the system's own two hours are for ever. A server
+that thinks answers the probes, so it may take as long as it likes."""
+
+UNACKNOWLEDGED_SECONDS = 25
+"""The same for a question that never arrives: while it is repeated there are no probes."""
+
+STATEMENT_SECONDS = 120
+"""Longest statement, waiting for locks included. Pages ask for milliseconds; the longest honest
+statement, a sample out of ten million pictures, takes a minute. Checks, backups and repairs go
+through the tables in pages. Migrations alone may take longer."""
 
 POOL = {"pool_size": 8, "max_overflow": 24, "pool_timeout": 10, "pool_recycle": 1800}
 """Transactions last milliseconds, so 8 connections serve many threads; 24 more for a rush."""
@@ -70,6 +89,7 @@ class Database:
         config.set_main_option("script_location", str(MIGRATIONS))
         with _translated(), self._writer.begin() as connection:
             if connection.dialect.name == "postgresql":
+                connection.execute(text("SET LOCAL statement_timeout = 0"))
                 connection.execute(select(func.pg_advisory_xact_lock(_number("migrations"))))
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
@@ -154,12 +174,22 @@ def _engine(url: str) -> Engine:
     parsed = parsed_url(url)
     if parsed.get_backend_name() != "sqlite":
         # A connection that the server dropped is noticed and replaced before it is used.
-        options = {"connect_timeout": CONNECT_SECONDS}
-        return create_engine(parsed, pool_pre_ping=True, connect_args=options, **POOL)
+        return create_engine(parsed, pool_pre_ping=True, connect_args=_patience(parsed), **POOL)
     engine = create_engine(parsed, connect_args={"timeout": 30, "check_same_thread": False})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _patience(url: URL) -> dict[str, Any]:
+    """How long to wait for PostgreSQL in which case, but for what the URL says itself."""
+    bounds = {
+        "connect_timeout": CONNECT_SECONDS,
+        **KEEPALIVE,
+        "tcp_user_timeout": UNACKNOWLEDGED_SECONDS * 1000,
+        "options": f"-c statement_timeout={STATEMENT_SECONDS * 1000:.0f}",
+    }
+    return {name: value for name, value in bounds.items() if name not in url.query}
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import socket
+import sys
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -15,6 +18,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, create_engine, inspect, select, text
 
+from lookalike.services import db as databases
 from lookalike.services.db import MIGRATIONS, Database
 from lookalike.services.errors import ConfigurationError, UnavailableError
 from lookalike.services.models import Base, Library, OutboxItem, new_id
@@ -148,6 +152,70 @@ def test_a_database_that_cannot_be_opened_is_an_outage(tmp_path: Path):
     db = Database(f"sqlite:///{tmp_path}/no/such/folder/lookalike.db")
     with pytest.raises(UnavailableError):
         db.migrate()
+
+
+@pytest.fixture
+def impatient(
+    emptied: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[str], Database]]:
+    """Makes databases on PostgreSQL where no statement may take long; given more of the URL."""
+    made: list[Database] = []
+    emptied()  # what empties the tables for all tests is not to be impatient
+    monkeypatch.setattr(databases, "STATEMENT_SECONDS", 0.2)
+
+    def make(more: str = "") -> Database:
+        made.append(Database(emptied() + more))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def sleep(db: Database, seconds: float) -> None:
+    with db.read() as session:
+        session.execute(text(f"SELECT pg_sleep({seconds})"))
+
+
+def test_a_statement_without_an_end_is_an_outage(impatient: Callable[..., Database]):
+    db = impatient()
+    with pytest.raises(UnavailableError):
+        sleep(db, 60)
+    sleep(db, 0)
+
+
+def test_a_url_may_say_itself_how_long_statements_may_take(impatient: Callable[..., Database]):
+    sleep(impatient("?options=-c%20statement_timeout%3D60000"), 0.5)
+
+
+def test_migrations_may_take_longer(
+    impatient: Callable[..., Database], monkeypatch: pytest.MonkeyPatch
+):
+    def upgrade(config: Config, _revision: str) -> None:
+        config.attributes["connection"].execute(text("SELECT pg_sleep(0.5)"))
+
+    monkeypatch.setattr(command, "upgrade", upgrade)
+    db = impatient()
+    db.migrate()
+    with pytest.raises(UnavailableError):
+        sleep(db, 60)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have other options")
+def test_a_server_that_is_gone_without_a_word_holds_nobody_for_ever(
+    impatient: Callable[..., Database],
+):
+    with impatient().engine.connect() as connection:
+        handle = os.dup(connection.connection.driver_connection.fileno())
+        with socket.socket(fileno=handle) as end:
+            assert end.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+            probes = ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT", "TCP_USER_TIMEOUT")
+            found = {
+                name: end.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) for name in probes
+            }
+    idle, between, count, unacknowledged = found.values()
+    assert idle + between * count <= 30
+    assert 0 < unacknowledged <= 30_000
 
 
 @pytest.mark.parametrize(
