@@ -10,6 +10,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import NARROW, Watch
+from tests.hostile import member, tar_of
+from tests.platforms import small
 from tests.program import Server
 from tests.unit.test_imports import BAD, scenes, zipped
 
@@ -121,6 +123,39 @@ def test_what_cannot_be_imported_is_said_in_place(
     expect(page.get_by_role("alert")).to_contain_text("zip")
     page.get_by_role("radio", name="From the server").check()
     page.get_by_label("Folder of the server").fill("/etc")
+    page.get_by_role("button", name="Import", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("LOOKALIKE_IMPORT_ROOTS")
+
+
+def test_a_shard_with_captions_is_imported_as_one(
+    server: Server, open_page: Open, tmp_path: Path, library: str
+) -> None:
+    shard = tmp_path / "shard.tar"
+    shard.write_bytes(tar_of([member("a.jpg", small(8100)), member("a.txt", b"a brown dog")]))
+    page = open_page(f"{server.url}/imports")
+    page.get_by_label("Choose an archive").set_input_files(shard)
+    page.get_by_label("What it is").select_option(
+        label="WebDataset: a tar of samples with captions"
+    )
+    page.get_by_label("Library").fill(library)
+    page.get_by_role("button", name="Import", exact=True).click()
+    expect(page.locator("#state")).to_have_text("Finished")
+    expect(page.get_by_text("Import of WebDataset shards into")).to_be_visible()
+    [image] = server.http.get("/images", params={"library": library}).json()["images"]
+    assert "a brown dog" in {image["title"], *image["attributes"].values()}
+
+
+def test_only_a_table_asks_where_its_paths_begin(
+    server: Server, open_page: Open, watch: Watch, archive: Path, tmp_path: Path
+) -> None:
+    watch.allow("status of 4")
+    page = open_page(f"{server.url}/imports")
+    field = page.get_by_label("Where its paths begin")
+    page.locator("input[type=file]").set_input_files(archive)
+    expect(field).to_be_hidden()
+    (tmp_path / "shop.csv").write_text("path\na.jpg\n")
+    page.locator("input[type=file]").set_input_files(tmp_path / "shop.csv")
+    field.fill("/etc")
     page.get_by_role("button", name="Import", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text("LOOKALIKE_IMPORT_ROOTS")
 

@@ -4,7 +4,7 @@ import { button, byId, h, icon } from "./dom.js";
 import { confirmed } from "./dialog.js";
 import { bytes, count, countOf, moment } from "./format.js";
 import { csvOf, eventsOf, getImport, listFailures, steerImport } from "./importsapi.js";
-import { foretold, isEnded, leftOf, markFor, reason, shareOf, wordFor } from "./importswords.js";
+import { foretold, isEnded, leftOf, markFor, reason, shareOf, sourceFor, wordFor } from "./importswords.js";
 import { announce, notice } from "./notice.js";
 
 const PAGE = 100;
@@ -70,7 +70,7 @@ function showState(one, before) {
 function aboutOf(one) {
   const tags = one.tags.length ? `, tagged ${one.tags.join(", ")}` : "";
   const kind = one.dry_run ? "Rehearsal" : "Import";
-  return `${kind} of a ${one.kind} into ${one.library}${tags}. Started ${moment(one.added_at)}.`;
+  return `${kind} of ${sourceFor(one.kind)} into ${one.library}${tags}. Started ${moment(one.added_at)}.`;
 }
 
 function showBar(one) {

@@ -24,6 +24,17 @@ const MARKS = {
   undoing: "retry",
   undone: "bin",
 };
+const SOURCES = {
+  files: "files that were sent",
+  folder: "a folder",
+  zip: "a zip file",
+  tar: "a tar file",
+  webdataset: "WebDataset shards",
+  manifest: "a table",
+  urls: "a list of URLs",
+  s3: "a bucket",
+  flickr30k: "pictures with captions",
+};
 const ENDED = new Set(["cancelled", "done", "failed", "undone"]);
 
 /** @typedef {import("./importsapi.js").Import} Import */
@@ -32,6 +43,9 @@ const ENDED = new Set(["cancelled", "done", "failed", "undone"]);
 export function wordFor(one) {
   return one.dry_run && one.state === "done" ? "Rehearsed" : WORDS[one.state];
 }
+
+/** @param {string} kind @returns {string} what it imports from */
+export const sourceFor = (kind) => SOURCES[kind] ?? kind;
 
 /** @param {Import} one @returns {string} the icon that goes with it */
 export const markFor = (one) => MARKS[one.state];
