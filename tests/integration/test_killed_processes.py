@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from lookalike.services.broker import REDELIVERY_MARGIN
-from tests.cluster import Cluster, Servers
+from lookalike.services.broker import INDEX_TASK, REDELIVERY_MARGIN
+from tests.cluster import Cluster, Servers, Web
 from tests.integration.faults import (
     deliver_again,
     entries_of,
@@ -21,6 +23,9 @@ from tests.integration.faults import (
 )
 from tests.integration.scene import QUICK, assert_nothing_lost, files
 from tests.servers.processes import wait_until
+
+REDELIVERY_SECONDS = 60
+"""Within so many another worker has done what a killed one had in hand: a promise."""
 
 
 @pytest.fixture
@@ -123,6 +128,46 @@ def test_a_task_that_outlives_its_lease_and_the_visibility_timeout_ends_well(clu
     workers = [slow, cluster.worker()]
     assert_nothing_lost(cluster, web, ids, alive=[web, *workers, beat])
     assert {entry.attempts for entry in entries_of(cluster)} == {1}
+    [task] = {one["task_id"] for one in events(cluster, "indexed")}
+    assert received(cluster).count(task) >= 2, "it was delivered again, and passed over"
+
+
+def test_what_a_killed_worker_had_in_hand_is_delivered_to_another(servers: Servers, tmp_path: Path):
+    """By the broker alone, with the settings that all have: nobody sweeps once they are queued."""
+    with servers.fresh(tmp_path / "cluster", task_batch="4") as cluster:
+        aside = replace(cluster, folder=tmp_path)  # a log of its own for who is killed
+        web, doomed, other = (
+            cluster.web(),
+            aside.worker(failpoints="after_embed=kill"),
+            cluster.worker(),
+        )
+        wait_until(lambda: workers_at(web) == 2, "both workers are there", 60)
+        ids = web.upload(files(8 * 4))
+        wait_until(lambda: not doomed.alive(), "the worker was killed", 60)
+        assert set(web.settle(ids, REDELIVERY_SECONDS).values()) == {"indexed"}
+        in_hand = set(received(aside))
+        assert in_hand
+        assert in_hand <= set(received(cluster))
+        assert in_hand <= {one["task_id"] for one in events(cluster, "indexed")}
+        assert events(cluster, "requeued") == []
+        assert_nothing_lost(cluster, web, ids, alive=[web, other])
+
+
+def workers_at(web: Web) -> int:
+    """How many workers the platform knows of."""
+    found: int = web.http.get("/status").json()["queue"]["workers"]
+    return found
+
+
+def events(cluster: Cluster, event: str) -> list[dict[str, str]]:
+    """What workers have logged under this name."""
+    lines = [json.loads(one) for one in cluster.log("worker").splitlines() if one.startswith("{")]
+    return [one for one in lines if one["event"] == event]
+
+
+def received(cluster: Cluster) -> list[str]:
+    """The id of each index task that a worker was handed, as often as it was."""
+    return re.findall(rf"Task {INDEX_TASK}\[([0-9a-f-]+)\] received", cluster.log("worker"))
 
 
 def test_pictures_removed_while_they_are_embedded_stay_removed(cluster: Cluster):
