@@ -49,6 +49,10 @@ AT_ONCE = 4
 store that hangs must not hold the threads that serve everything else."""
 
 
+MOST = 1000
+"""Items that one sweep settles, so that what comes after it need not wait for a million of them."""
+
+
 class Outbox:
     """Settles outbox items. Settling twice does no harm."""
 
@@ -79,10 +83,11 @@ class Outbox:
         finally:
             self._free.release()
 
-    def settle_all(self) -> int:
-        """Settle everything that is left over; answers how many items there were."""
+    def settle_left(self) -> int:
+        """Settle what is left over, the oldest first, `MOST` of it; answers how many items."""
+        oldest = select(OutboxItem).order_by(OutboxItem.added_at, OutboxItem.picture_id)
         with self._db.read() as session:
-            items = list(session.scalars(select(OutboxItem)))
+            items = list(session.scalars(oldest.limit(MOST)))
         for item in items:
             self._settle(item)
         return len(items)

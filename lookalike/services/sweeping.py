@@ -1,6 +1,6 @@
 """Finds what a crash, an outage or a lost queue left undone, and has it done.
 
-Runs at every start and every few seconds after that, by any number of processes at once.
+Runs at every start and every few seconds after that, in one process at a time.
 """
 
 from __future__ import annotations
@@ -82,6 +82,8 @@ class Sweeping:
     def run(self) -> int:
         """Settle changes, refill emptied collections, queue lost entries; answers how many.
 
+        Does nothing while another process is at it: two would do the same twice.
+
         Imports and builds that nobody goes on with are queued too, and files that no import needs
         any more are removed.
 
@@ -90,8 +92,12 @@ class Sweeping:
 
         A part that is down, or a mistake of ours, holds up only the step that meets it.
         """
+        with self._db.alone("sweep") as alone:
+            return self._run() if alone else 0
+
+    def _run(self) -> int:
         for step in (
-            self._outbox.settle_all,
+            self._outbox.settle_left,
             self._refill,
             self._indexes.name_live,
             self._indexes.drop_retired,

@@ -154,6 +154,36 @@ def test_a_database_that_cannot_be_opened_is_an_outage(tmp_path: Path):
         db.migrate()
 
 
+@pytest.mark.both_databases
+def test_one_at_a_time_is_alone_and_others_are_told_at_once(db: Database):
+    with db.alone("this") as first, db.alone("this") as second, db.alone("that") as other:
+        assert (first, second, other) == (True, False, True)
+    with db.alone("this") as again:
+        assert again
+
+
+@pytest.mark.both_databases
+def test_who_fails_alone_has_left(db: Database):
+    with pytest.raises(RuntimeError), db.alone("this"):
+        raise RuntimeError
+    with db.alone("this") as again:
+        assert again
+
+
+def test_who_lost_the_connection_has_left(emptied: Callable[[], str]):
+    db = Database(emptied())
+    with db.alone("this") as first, db.write() as session:
+        session.execute(
+            text(
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_locks "
+                "WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
+            )
+        )
+    with db.alone("this") as again:
+        assert (first, again) == (True, True)
+    db.close()
+
+
 @pytest.fixture
 def impatient(
     emptied: Callable[[], str], monkeypatch: pytest.MonkeyPatch

@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import update
 
+from lookalike.services import outbox
 from lookalike.services.models import Entry, State, now
 from lookalike.services.records import Queue
 from tests.platforms import OUTAGE, World, small
@@ -93,6 +94,34 @@ def test_vectors_that_are_gone_are_made_again(world: World, ids: list[UUID]):
     assert {world.state(one) for one in ids} == {State.PENDING}
     world.work()
     assert world.vectors.count() == 3
+
+
+def test_while_one_sweeps_others_leave_it_to_that_one(world: World, ids: list[UUID]):
+    world.queue.batches.clear()
+    change(world, ids, queued_at=now() - LONG)
+    others: list[int] = []
+    world.vectors.before["is_empty"] = lambda: others.append(sweep(world))
+    world.platform.indexing.index(ids[:1])
+    assert sweep(world) == 2
+    assert others == [0]
+    world.queue.batches.clear()
+    change(world, ids, queued_at=now() - LONG)
+    assert sweep(world) == 2
+
+
+def test_a_sweep_settles_no_more_than_it_can_in_a_while_the_oldest_first(
+    world: World, ids: list[UUID], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(outbox, "MOST", 2)
+    world.work()
+    world.vectors.failure = OUTAGE
+    for one in reversed(ids):
+        world.platform.pictures.remove(one)
+    world.vectors.failure = None
+    sweep(world)
+    assert [world.has_point(one) for one in ids] == [True, False, False]
+    sweep(world)
+    assert not world.has_point(ids[0])
 
 
 def test_vectors_that_are_down_hold_up_nothing_else(world: World, ids: list[UUID]):
