@@ -16,7 +16,7 @@ from lookalike.services.adapters.folder_blobs import FolderBlobs
 from lookalike.services.blobs import original_key
 from lookalike.services.bootstrap import opener_of
 from lookalike.services.db import Database
-from lookalike.services.errors import UnavailableError
+from lookalike.services.errors import ConfigurationError, UnavailableError
 from lookalike.services.filters import parse_filter
 from lookalike.services.indexes import live_index
 from lookalike.services.intake import Accepted, Rejected, Upload
@@ -44,6 +44,7 @@ class HandQueue:
         self.imports: list[tuple[UUID, UUID]] = []
         self.builds: list[tuple[UUID, UUID]] = []
         self.down = False
+        self.problem = ""
 
     def put(self, picture_ids: Sequence[UUID], queue: Queue = Queue.INTERACTIVE) -> None:
         """As the port promises."""
@@ -71,6 +72,11 @@ class HandQueue:
         """As the port promises."""
         self._answer()
         return 1
+
+    def check(self) -> None:
+        """As the port promises."""
+        if self.problem:
+            raise ConfigurationError(self.problem)
 
     def close(self) -> None:
         """As the port promises."""

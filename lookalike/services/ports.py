@@ -340,6 +340,13 @@ class IndexQueue(Protocol):
         """Workers that are alive."""
         ...
 
+    def check(self) -> None:
+        """Refuse a queue that may forget what it was given. Raises ConfigurationError.
+
+        One that does not answer passes.
+        """
+        ...
+
     def close(self) -> None:
         """Give connections back. Nothing else may be called after."""
         ...

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, and_, exists, or_, select, update
 
 from lookalike.services import entries
 from lookalike.services.db import Database
-from lookalike.services.errors import UnavailableError
+from lookalike.services.errors import ConfigurationError, UnavailableError
 from lookalike.services.importing.carrying import Carrying
 from lookalike.services.importing.files import Files
 from lookalike.services.indexes import Indexes, worked_index_ids
@@ -66,6 +66,7 @@ class Sweeping:
         self._building = building
         self._import_files = import_files
         self._replaying = replaying
+        self._complained = ""
 
     def start_alone(self) -> int:
         """`run` for the only process there is: whoever held leases before it is dead."""
@@ -85,7 +86,7 @@ class Sweeping:
         Does nothing while another process is at it: two would do the same twice.
 
         Imports and builds that nobody goes on with are queued too, and files that no import needs
-        any more are removed.
+        any more are removed. A queue that may forget its tasks is complained of, once.
 
         The live collection gets its alias again, should it have lost it, collections of retired
         indexes go, should one have come back, and searches that were sampled are replayed.
@@ -97,6 +98,7 @@ class Sweeping:
 
     def _run(self) -> int:
         for step in (
+            self._check_queue,
             self._outbox.settle_left,
             self._refill,
             self._indexes.name_live,
@@ -112,6 +114,15 @@ class Sweeping:
         if lost:
             log.info("requeued", pictures=len(lost))
         return len(lost)
+
+    def _check_queue(self) -> None:
+        """Complain of a queue that may forget: at the start it may have been out of reach."""
+        try:
+            self._queue.check()
+        except ConfigurationError as error:
+            if error.message != self._complained:
+                log.error("queue_not_safe", reason=error.message)
+            self._complained = error.message
 
     def _queue_lost_work(self) -> None:
         waiting = bool(self._queue.waiting()[Queue.BULK])

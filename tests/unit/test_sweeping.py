@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import update
+from structlog.testing import capture_logs
 
 from lookalike.services import outbox
 from lookalike.services.models import Entry, State, now
@@ -94,6 +95,19 @@ def test_vectors_that_are_gone_are_made_again(world: World, ids: list[UUID]):
     assert {world.state(one) for one in ids} == {State.PENDING}
     world.work()
     assert world.vectors.count() == 3
+
+
+def test_a_queue_that_turns_out_to_forget_is_complained_of_once(world: World, ids: list[UUID]):
+    sweep(world)
+    world.queue.problem = "It may forget."
+    change(world, ids, queued_at=now() - timedelta(hours=2))
+    with capture_logs() as logged:
+        assert sweep(world) == 3
+        sweep(world)
+    errors = [one for one in logged if one["log_level"] == "error"]
+    assert [(one["event"], one["reason"]) for one in errors] == [
+        ("queue_not_safe", "It may forget.")
+    ]
 
 
 def test_while_one_sweeps_others_leave_it_to_that_one(world: World, ids: list[UUID]):

@@ -102,10 +102,9 @@ class CeleryQueue:
             return count
 
     def check(self) -> None:
-        """Refuse a broker that may forget tasks. Raises ConfigurationError.
+        """See IndexQueue: web and workers can start before their broker, and sweeps ask again.
 
-        One that does not answer, or that does not let its memory be asked about, passes: web and
-        workers can start before it.
+        One that does not let its memory be asked about passes too.
         """
         policy = self._eviction_policy() if is_redis(self._url) else SAFE_POLICY
         if policy != SAFE_POLICY:
