@@ -97,7 +97,7 @@ def _http(error: HTTPException) -> Response:
 
 
 def _storage(error: OSError) -> Response:
-    if error.errno != errno.ENOSPC:
+    if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
         return _unknown(error)
     message = "The disk is full, so nothing was stored. Free some space and try again."
     body = ErrorBody(code="storage_full", message=message)

@@ -210,6 +210,39 @@ def test_half_written_files_are_not_listed(root, source, monkeypatch: pytest.Mon
     assert listed(blobs) == [KEY]
 
 
+def test_new_folders_outlive_a_power_cut_whoever_made_them(
+    root, source, monkeypatch: pytest.MonkeyPatch
+):
+    blobs = FolderBlobs(root)
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(_folder_of(handle, root)))
+    assert put_noting(blobs, "originals/ab/cd/1", source, synced) == {
+        "originals/ab/cd",
+        "originals/ab",
+        "originals",
+        ".",
+    }
+    assert put_noting(blobs, "originals/ab/cd/2", source, synced) == {"originals/ab/cd"}
+    assert put_noting(blobs, "originals/ab/ef/3", source, synced) == {
+        "originals/ab/ef",
+        "originals/ab",
+    }
+    assert "originals" in put_noting(FolderBlobs(root), "originals/ab/cd/4", source, synced)
+
+
+def put_noting(
+    blobs: BlobStore, key: str, source: Callable[[bytes], Path], synced: list[str]
+) -> set[str]:
+    synced.clear()
+    blobs.put(key, source(key.encode()))
+    return set(synced)
+
+
+def _folder_of(handle: int, root: Path) -> str:
+    path = Path(f"/proc/self/fd/{handle}").readlink()
+    return str(path.relative_to(root)) if path.is_relative_to(root) else "elsewhere"
+
+
 def listed(blobs: BlobStore) -> list[str]:
     return [blob.key for blob in blobs.list("originals/")]
 

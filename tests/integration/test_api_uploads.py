@@ -273,9 +273,12 @@ def test_a_request_beyond_the_limit_is_refused_before_it_is_read(narrow: World, 
     narrow.platform.close()
 
 
-def test_a_full_disk_is_told_and_leaves_nothing(client: FlaskClient, world: World, monkeypatch):
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_told_and_leaves_nothing(
+    client: FlaskClient, world: World, monkeypatch, number: int
+):
     def full(_staged: Staged, _data: bytes) -> int:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(Staged, "write", full)
     answer = upload(client, small())

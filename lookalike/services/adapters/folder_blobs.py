@@ -23,6 +23,7 @@ class FolderBlobs:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._lasting: set[Path] = set()
         root.mkdir(parents=True, exist_ok=True)
 
     def put(self, key: str, source: Path) -> None:
@@ -33,7 +34,7 @@ class FolderBlobs:
         with _translated():
             path.parent.mkdir(parents=True, exist_ok=True)
             _link_or_copy(source, path)
-            _sync(path.parent)
+            self._make_last(path.parent)
 
     def put_bytes(self, key: str, data: bytes) -> None:
         """See BlobStore."""
@@ -69,6 +70,18 @@ class FolderBlobs:
                 with suppress(FileNotFoundError):  # removed since its folder was read
                     key = Path(file.path).relative_to(self._root).as_posix()
                     yield Blob(key, file.stat().st_size)
+
+    def _make_last(self, folder: Path) -> None:
+        """Have what the folder holds, and the way to it, outlive a power cut.
+
+        Of each folder once in this process, whoever made it: that one may not have come so far.
+        """
+        _sync(folder)
+        way = [one for one in (folder, *folder.parents) if self._root in one.parents]
+        for one in way:
+            if one not in self._lasting:
+                _sync(one.parent)
+        self._lasting.update(way)
 
     def _path(self, key: str) -> Path:
         return self._root / key
