@@ -44,15 +44,16 @@ def small(tmp_path) -> SmallNetwork:
 class Device(Small):
     """Small, with memory for `room` pictures at once. Notes the size of every attempt."""
 
-    def __init__(self, room: int) -> None:
+    def __init__(self, room: int, error: RuntimeError | None = None) -> None:
         super().__init__()
         self.room = room
+        self.error = error or torch.OutOfMemoryError("CUDA out of memory.")
         self.attempts: list[int] = []
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         self.attempts.append(len(pixels))
         if len(pixels) > self.room:
-            raise torch.OutOfMemoryError("CUDA out of memory.")
+            raise self.error
         return super().forward(pixels)
 
 
@@ -114,6 +115,27 @@ def test_a_batch_that_does_not_fit_is_cut_and_its_rows_are_the_same(crowded):
     device.room = 100
     alone = np.concatenate([subject.embed([picture]) for picture in pictures])
     assert cosines(rows, alone).min() > 1 - 1e-6
+
+
+CUBLAS = "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"
+CUDNN = "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError(CUBLAS),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        RuntimeError(CUDNN),
+        torch.AcceleratorError("CUDA error: out of memory\nCUDA kernel errors might be ..."),
+    ],
+    ids=["cublas", "cudnn 8", "cudnn 9", "cuda"],
+)
+def test_a_batch_is_cut_whoever_finds_no_memory(small, error):
+    device = Device(5, error)
+    subject = TorchEmbedder(replace(small.network, load=lambda _: device), "cpu", "auto", 16)
+    assert subject.embed(prepared(subject, 16)).shape == (16, 8)
+    assert device.attempts == [16, 8, 4, 4, 4, 4]
 
 
 def test_the_smaller_batch_is_remembered_and_grown_after_many_good_ones(crowded):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import torch
 
 from lookalike.services.adapters.embedding.networks import Network
@@ -12,6 +14,10 @@ ARITHMETIC = {
     # What GPUs multiply fastest. The Lite networks' activations, cut at 6, are far from its 65,504.
     ("auto", "cuda"): torch.float16,
 }
+NO_MEMORY = re.compile("out of memory|ALLOC(ATION)?_FAILED")
+"""How CUDA itself, cuBLAS and cuDNN say it: they allocate past PyTorch, which has a class of error
+only for its own allocator."""
+
 NAMED = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -40,8 +46,10 @@ class TorchNetwork:
         """
         try:
             return self._forward(batch)
-        except torch.OutOfMemoryError:
-            pass  # freed below: as long as the error is at hand, so are the tensors of its frames
+        except RuntimeError as error:
+            if not _lacks_memory(error):
+                raise
+        # Not above: as long as the error is at hand, so are the tensors of its frames.
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
         return None
@@ -54,6 +62,10 @@ class TorchNetwork:
         features: torch.Tensor = self._module(pixels.to(self._type))
         rows: Vectors = features.float().cpu().numpy()
         return rows
+
+
+def _lacks_memory(error: RuntimeError) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or NO_MEMORY.search(str(error)) is not None
 
 
 def _normalisation(recipe: Recipe, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
