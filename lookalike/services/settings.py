@@ -240,7 +240,9 @@ class Settings(BaseSettings):
             ge=1,
             le=1024,
             description="Pictures in one queued task. Large enough that the queue costs nothing, "
-            "small enough that a task ends within seconds.",
+            "small enough that a task ends within seconds. Where a GPU does the work, 256 in all "
+            "processes: whoever queues pictures cuts the tasks, and no forward pass is larger than "
+            "its task.",
         ),
     ] = 64
     max_file_bytes: Annotated[

@@ -103,6 +103,15 @@ def test_the_settings_of_each_process_are_accepted(
         assert settings.allowed_hosts == ("pictures.example", "web")
 
 
+def test_tasks_for_a_gpu_are_cut_by_all_processes_alike():
+    given = required() | {"SITE_HOST": "pictures.example", "LOOKALIKE_TASK_BATCH": "256"}
+    cut = {
+        filled(MAIN["services"][name]["environment"]["LOOKALIKE_TASK_BATCH"], given)
+        for name in COMMANDS
+    }
+    assert cut == {"256"}
+
+
 def test_no_secret_has_a_default_and_a_missing_one_is_named():
     uses = list(variables())
     assert {name for name, _operator, _rest in uses if SECRET.search(name)} == {

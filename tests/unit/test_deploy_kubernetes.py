@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from lookalike import __version__
+from lookalike.services.adapters.embedding.devices import FORWARD_BATCH
 from lookalike.services.broker import transport_options
 from lookalike.services.records import Queue
 from lookalike.services.settings import Settings, read_settings
@@ -221,6 +222,21 @@ def test_one_autoscaler_decides_about_workers(manifests: list[dict[str, Any]]):
     ]
     assert len(scalers) == 1
     assert "replicas" not in only(manifests, "Deployment", "worker")["spec"]
+
+
+def test_with_gpu_workers_all_processes_cut_tasks_that_fill_a_gpu(tmp_path: Path):
+    manifests = render("overlays/gpu", tmp_path)
+    (settings,) = (
+        one
+        for one in manifests
+        if one["kind"] == "ConfigMap" and one["metadata"]["name"].startswith("settings-")
+    )
+    assert int(settings["data"]["LOOKALIKE_TASK_BATCH"]) >= FORWARD_BATCH["cuda"]
+    assert settings["data"].items() >= env_file("settings.env").items()
+    for name in COMMANDS:
+        (pod,) = (spec for found, spec in pods(manifests) if found == name)
+        sources = [one["configMapRef"]["name"] for one in pod["containers"][0]["envFrom"][:1]]
+        assert sources == [settings["metadata"]["name"]]
 
 
 def test_gpu_workers_ask_for_a_gpu(tmp_path: Path):
