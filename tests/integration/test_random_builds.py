@@ -2,133 +2,163 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from random import Random
 from typing import Any
 
-from hypothesis import strategies as st
-from hypothesis.stateful import initialize, precondition, rule
+import pytest
 
-from tests.cluster import Servers, Worker
+from tests.cluster import Servers
 from tests.integration import builds
-from tests.integration.scene import assert_nothing_lost, files
-from tests.integration.test_random_faults import Faults, run_at_random
+from tests.integration.grounds import in_one_process, on_servers
+from tests.integration.mix import SECONDS_A_RUN, asked_runs, happens, run_at_random, wait_a_while
+from tests.integration.mix_of_imports import REFUSED, WithImports
+from tests.integration.test_random_faults import OfProcesses
 from tests.servers.processes import wait_until
-from tests.unit.test_imports import zipped
 
 RUNS = 2
-
-BUILD_MOMENTS = ["build_feed", "build_measure", "build_switch", "build_drop"]
-
-REFUSED = {400, 404, 409, 422, 503}
-"""What cannot be done just now is refused with a reason; nothing may go wrong inside."""
+"""A run takes a minute; see test_random_faults.py."""
 
 
-class Builds(Faults):
-    """Faults while indexes are built, switched, rolled back and retired.
+class Builds(WithImports):
+    """Indexes are built, switched, rolled back and retired, while pictures come and go."""
 
-    Of processes above all: `Faults` has the servers' own.
-    """
+    moments = (*WithImports.moments, "build_feed", "build_measure", "build_switch", "build_drop")
+    events = (
+        *WithImports.events,
+        "build",
+        "switch",
+        "roll_back",
+        "retire",
+        "pause_index",
+        "resume_index",
+        "measure_index",
+        "search",
+    )
 
-    chosen = builds.SMALL
-    lose_vectors = kill_broker = restart_database = change = None
+    @happens
+    def build(self, dice: Random) -> None:
+        plan = {"model": dice.choice(["pixels", "colors"]), "activate": dice.random() < 0.3}
+        answer = self.ask("POST", "/indexes", json=plan)
+        assert answer is None or answer.status_code in {202, 409}, answer.text
+        self.happened["build"] += answer is not None and answer.status_code == 202
 
-    @initialize(number=st.integers(8, 24), ready=st.sampled_from([True, False]))
-    def begin(self, number: int, ready: bool) -> None:
-        self.upload(number, "interactive")
-        self.start_worker("", 0)
-        self.build("pixels", activate=False)
-        wait_a_while(lambda: not ready or self.ids("ready"))
+    @happens
+    def switch(self, dice: Random) -> None:
+        """To an index that was never live; one is built if there is none."""
+        if not self.indexes("ready", "building", was_live=False):
+            self.build(dice)
+        self.let_builds_go_on()
+        wait_a_while(lambda: self.activated(dice, was_live=False), 60)
 
-    @rule(number=st.integers(4, 24))
-    def bring_in(self, number: int) -> None:
-        parts = {"file": ("all.zip", zipped(files(number, self.uploaded)))}
-        self.web.http.post("/imports", files=parts).raise_for_status()
-        self.uploaded += number
-
-    @rule(model=st.sampled_from(["pixels", "colors"]), activate=st.booleans())
-    def build(self, model: str, activate: bool) -> None:
-        plan = {"model": model, "activate": activate}
-        answer = self.web.http.post("/indexes", json=plan)
-        assert answer.status_code in {202, *REFUSED}, answer.text
-
-    @rule(data=st.data())
-    def switch(self, data: Any) -> None:
-        """To an index that is ready. Lets a build come to its end, if nothing is in the way."""
-        if not self.alive():
-            self.start_worker("", 0)
-        wait_a_while(lambda: self.ids("ready") or not self.alive())
-        if ready := self.ids("ready"):
-            self.ask(data.draw(st.sampled_from(ready)), "activate")
-
-    @rule()
-    def roll_back(self) -> None:
+    @happens
+    def roll_back(self, dice: Random) -> None:
         """To an index that was live before."""
-        found = builds.indexes(self.web.http)
-        for one in [one for one in found if one["state"] == "ready" and one["live_at"]][:1]:
-            self.ask(one["id"], "activate")
+        if not self.indexes("ready", was_live=True):
+            self.switch(dice)
+        self.ground.work()
+        wait_a_while(lambda: self.activated(dice, was_live=True), 30)
 
-    @rule(data=st.data())
-    def retire(self, data: Any) -> None:
-        if others := self.ids("ready", "building"):
-            self.ask(data.draw(st.sampled_from(others)), "retire")
+    @happens
+    def retire(self, dice: Random) -> None:
+        """Or give up a build."""
+        if not self.indexes("ready", "building"):
+            self.build(dice)
+        for one in self.indexes("ready", "building")[:1]:
+            answer = self.ask("DELETE", f"/indexes/{one}")
+            assert answer is None or answer.status_code in {200, *REFUSED}, answer.text
+            self.happened["retire"] += answer is not None and answer.status_code == 200
 
-    @rule(data=st.data(), what=st.sampled_from(["pause", "resume", "measure"]))
-    def change_an_index(self, data: Any, what: str) -> None:
-        self.ask(data.draw(st.sampled_from(self.ids("ready", "building", "live"))), what)
+    @happens
+    def pause_index(self, dice: Random) -> None:
+        if not self.indexes("building"):
+            self.build(dice)
+        self.change_one(dice, "building", "pause")
 
-    def ids(self, *states: str) -> list[str]:
-        """Indexes in these states."""
-        return [one["id"] for one in builds.indexes(self.web.http) if one["state"] in states]
+    @happens
+    def resume_index(self, dice: Random) -> None:
+        self.change_one(dice, "building", "resume")
 
-    def ask(self, index_id: str, what: str) -> None:
-        if what == "retire":
-            answer = self.web.http.delete(f"/indexes/{index_id}")
-        else:
-            url, body = f"/indexes/{index_id}/{what}", {"override": []}
-            answer = self.web.http.post(url, json=body if what == "activate" else None)
-        assert answer.status_code in {200, *REFUSED}, answer.text
+    @happens
+    def measure_index(self, dice: Random) -> None:
+        self.change_one(dice, dice.choice(["ready", "live"]), "measure")
 
-    @precondition(lambda self: self.kept)
-    @rule(data=st.data())
-    def search(self, data: Any) -> None:
-        chosen = data.draw(st.sampled_from(self.kept))
-        answer = self.web.http.post("/search", json={"like": [chosen]})
-        assert answer.status_code in {200, *REFUSED}, answer.text
+    @happens
+    def search(self, dice: Random) -> None:
+        """One index answers, if that picture is in it already."""
+        answer = self.ask("POST", "/search", json={"like": [self.some_picture(dice)]})
+        assert answer is None or answer.status_code in {200, *REFUSED}, answer.text
+        if answer is not None and answer.status_code == 200:
+            assert answer.json()["index"]["id"] in self.indexes("live", "ready")
+            self.happened["search"] += 1
 
-    @precondition(lambda self: len(self.alive()) < 2)
-    @rule(moment=st.sampled_from(BUILD_MOMENTS), passes=st.integers(0, 2))
-    def start_builder(self, moment: str, passes: int) -> None:
-        self.workers.append(self.cluster.worker(failpoints=f"{moment}=kill*{passes}"))
+    def activated(self, dice: Random, *, was_live: bool) -> bool:
+        """Whether one of these indexes could be made the live one. It may be refused for now."""
+        ready = self.indexes("ready", was_live=was_live)
+        if not ready:
+            return False
+        chosen = dice.choice(ready)
+        answer = self.ask("POST", f"/indexes/{chosen}/activate", json={"override": []})
+        assert answer is None or answer.status_code in {200, *REFUSED}, answer.text
+        done = answer is not None and answer.status_code == 200
+        self.happened["roll_back" if was_live else "switch"] += done
+        return done
 
-    def end(self, alive: Sequence[Worker]) -> None:
-        """Nothing is lost in any index, and what was begun has come to its end."""
-        http = self.web.http
-        for one in builds.indexes(http):
+    def change_one(self, dice: Random, state: str, what: str) -> None:
+        """Do this to an index in that state, if there is one."""
+        if found := self.indexes(state):
+            answer = self.ask("POST", f"/indexes/{dice.choice(found)}/{what}")
+            assert answer is None or answer.status_code in {200, *REFUSED}, answer.text
+        self.happened[f"{what}_index"] += 1
+
+    def let_builds_go_on(self) -> None:
+        """See that nothing keeps a build from its end."""
+        self.ground.work()
+        for one in self.shown_indexes():
             if one["paused"]:
-                builds.change(http, one["id"], "resume")
-        wait_until(self.imports_ended, "every import ends", 120)
-        ids = [one["id"] for one in http.get("/images", params={"limit": 500}).json()["images"]]
-        assert set(self.kept) <= set(ids), "an acknowledged picture is gone"
-        builds.assert_in_each_index(http, ids)
-        assert not [one for one in builds.indexes(http) if one["state"] in {"failed", "building"}]
-        builds.assert_collections_fit(self.cluster, http)
-        assert_nothing_lost(self.cluster, self.web, ids, deleted=self.removed, alive=alive)
+                self.ask("POST", f"/indexes/{one['id']}/resume")
 
-    def imports_ended(self) -> bool:
-        """Whether none is under way."""
-        found = self.web.http.get("/imports").json()["imports"]
-        return all(one["state"] in {"done", "failed"} for one in found)
+    def indexes(self, *states: str, was_live: bool | None = None) -> list[str]:
+        """Indexes in these states, all of them or only those that were live or never were."""
+        return [
+            one["id"]
+            for one in self.shown_indexes()
+            if one["state"] in states and was_live in {None, one["live_at"] is not None}
+        ]
+
+    def shown_indexes(self) -> list[dict[str, Any]]:
+        """Every index, as the API shows it."""
+        found: list[dict[str, Any]] = self.look("/indexes").json()["indexes"]
+        return found
+
+    def end(self) -> None:
+        """Also, every build has come to its end, and every index has every picture."""
+        self.let_builds_go_on()
+        wait_until(lambda: not self.indexes("building"), "every build ends", 180)
+        super().end()
+
+    def assert_found(self, there: list[str]) -> None:
+        """Also in each index, by its counts."""
+        builds.assert_in_each_index(self.ground.http, there)
+        assert not self.indexes("failed", "building")
+        assert len(self.indexes("live")) == 1
+        self.ground.assert_collections_fit()
+        super().assert_found(there)
 
 
-def wait_a_while(condition: Callable[[], object]) -> None:
-    """Wait until it holds, at most some seconds: what comes then comes in the middle of work."""
-    for _ in range(100):
-        if condition():
-            return
-        time.sleep(0.1)
+class BuildsOnServers(Builds, OfProcesses):
+    """And the web, other workers and the queue of servers are killed and lost one by one."""
+
+    events = (*Builds.events, "kill_web", "empty_broker")
 
 
+@pytest.mark.timeout(SECONDS_A_RUN * asked_runs(RUNS))
 def test_whatever_happens_to_builds_every_index_is_whole(servers: Servers, tmp_path: Path):
-    run_at_random(Builds, servers, tmp_path, RUNS)
+    make_ground = partial(on_servers, servers, **builds.SMALL)
+    run_at_random(BuildsOnServers, make_ground, tmp_path, RUNS)
+
+
+@pytest.mark.timeout(SECONDS_A_RUN * asked_runs(RUNS))
+def test_whatever_happens_to_builds_in_one_process_every_index_is_whole(tmp_path: Path):
+    run_at_random(Builds, partial(in_one_process, **builds.SMALL), tmp_path, RUNS)
