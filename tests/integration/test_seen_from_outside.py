@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from lookalike.services import metrics
 from tests.cluster import Cluster, Servers
+from tests.factories import picture
 from tests.integration.scene import QUICK, files
 from tests.servers.processes import free_port, wait_until
 from tests.unit.test_imports import zipped
@@ -56,6 +57,21 @@ def test_metrics_tell_what_waits_and_what_was_done(cluster: Cluster):
     for what in ("decode", "forward", "upsert"):
         assert done[f"lookalike_{what}_seconds_count"] > 0
     wait_until(lambda: samples(f"{web.url}/metrics")["lookalike_workers"] == 1, "it is counted")
+    assert worker.alive()
+
+
+def test_metrics_tell_by_code_what_cannot_be_indexed(cluster: Cluster):
+    web, port = cluster.web(), free_port()
+    worker = cluster.worker(metrics_port=str(port))
+    whole = picture(1)
+    ids = web.upload({"cut.jpg": whole[: len(whole) // 2]} | files(2))
+    assert sorted(web.settle(ids).values()) == ["failed", "indexed", "indexed"]
+    url = f"http://127.0.0.1:{port}/metrics"
+    truncated = "lookalike_failed_total{truncated}"
+    wait_until(lambda: truncated in samples(url), "what was recorded is counted")
+    seen = samples(url)
+    assert {name: n for name, n in seen.items() if "_failed_total" in name} == {truncated: 1}
+    assert seen["lookalike_indexed_total"] == 2
     assert worker.alive()
 
 
