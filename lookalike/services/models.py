@@ -395,6 +395,7 @@ class ImportFailure(Base):
     """
 
     __tablename__ = "import_failures"
+    __table_args__ = (SqlIndex("ix_import_failures_retry", "import_id", "retry", "position"),)
 
     import_id: Mapped[UUID] = mapped_column(
         ForeignKey("imports.id", ondelete="CASCADE"), primary_key=True

@@ -159,3 +159,15 @@ def test_an_undoing_that_goes_wrong_can_only_be_undone_again(world: World, monke
     imports.undo(done.row.id)
     world.carry()
     assert (imports.get(done.row.id).row.state, pictures(world)) == (ImportState.UNDONE, 0)
+
+
+def test_what_is_to_be_retried_is_not_looked_for_among_all_that_failed(world: World):
+    if world.db.engine.dialect.name != "sqlite":
+        pytest.skip("the plan is SQLite's")
+    done = run(world, {"text.jpg": b"text"})
+    query = ledger.to_retry(done.row.id).compile(
+        world.db.engine, compile_kwargs={"literal_binds": True}
+    )
+    with world.db.engine.connect() as connection:
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}").all()
+    assert "ix_import_failures_retry" in str(plan), plan

@@ -18,6 +18,9 @@ def upgrade() -> None:
         op.add_column("imports", _flag(flag))
     _key("position")
     op.create_index("ix_imported_pictures_sha256", "imported_pictures", ["import_id", "sha256"])
+    op.create_index(
+        "ix_import_failures_retry", "import_failures", ["import_id", "retry", "position"]
+    )
 
 
 def _flag(name: str) -> sa.Column[bool]:
@@ -34,6 +37,7 @@ def _key(column: str) -> None:
 
 def downgrade() -> None:
     """Take the columns and the links of copies out again."""
+    op.drop_index("ix_import_failures_retry", "import_failures")
     op.drop_index("ix_imported_pictures_sha256", "imported_pictures")
     op.execute(
         "DELETE FROM imported_pictures WHERE EXISTS (SELECT 1 FROM imported_pictures AS first "
