@@ -17,7 +17,7 @@ from lookalike.services.db import Database
 from lookalike.services.intake import Upload
 from lookalike.services.labels import Labels
 from lookalike.services.platform import Parts, Platform, assemble, limits_of
-from lookalike.services.ports import BlobStore, VectorCollection
+from lookalike.services.ports import BlobStore, VectorCollection, VectorStore
 from lookalike.services.search import SearchRequest
 from lookalike.services.settings import Settings
 from tests.fake_embedder import FakeEmbedders
@@ -36,7 +36,7 @@ class EdgePlatform:
     folder: Path
     db: Database
     blobs: BlobStore
-    store: EdgeStore
+    store: VectorStore
     queue: HandQueue
 
     @property
@@ -77,14 +77,19 @@ class EdgePlatform:
 
 
 @contextmanager
-def edge_platform(folder: Path, **settings: Any) -> Iterator[EdgePlatform]:
-    """A platform in the data folder for as long as the block lasts."""
+def edge_platform(
+    folder: Path,
+    blobs: BlobStore | None = None,
+    store: VectorStore | None = None,
+    **settings: Any,
+) -> Iterator[EdgePlatform]:
+    """A platform for as long as the block lasts, in the data folder where nothing else is given."""
     chosen = Settings(_env_file=None, data_dir=folder, model="fake", **settings)
     folder.mkdir(parents=True, exist_ok=True)
     parts = Parts(
         db=Database(chosen.sql_url),
-        blobs=FolderBlobs(folder / "blobs"),
-        store=EdgeStore(folder / "vectors"),
+        blobs=blobs or FolderBlobs(folder / "blobs"),
+        store=store or EdgeStore(folder / "vectors"),
         queue=HandQueue(),
         embedders=FakeEmbedders(),
         decoder=InlineDecoder(limits_of(chosen)),
