@@ -10,13 +10,24 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import importing, load, memory, recovery, reindexing, searching, servers, storages
+from bench import (
+    importing,
+    load,
+    memory,
+    quality,
+    recovery,
+    reindexing,
+    searching,
+    servers,
+    storages,
+)
 from bench.pictures import bench_pictures
 from lookalike.services.logs import configure_logs
 
 SECTIONS: dict[str, Callable[[list[Path], Path], None]] = {
     "import": importing.run,
     "search": searching.run,
+    "quality": quality.run,
     "storages": storages.run,
     "memory": memory.run,
     "servers": servers.run,
