@@ -37,6 +37,9 @@ from lookalike.services.sources.records import SourceLimits
 
 log = structlog.get_logger(__name__)
 
+MOST_READS = 8
+"""Searches of one process that the vector store has in hand at once."""
+
 START_SECONDS = 40.0
 """Less than gunicorn gives a process to start, and than supervisors wait to start another."""
 
@@ -150,6 +153,8 @@ def _store(settings: Settings) -> VectorStore:
             write_consistency=settings.qdrant_write_consistency,
             on_disk=settings.qdrant_on_disk,
             search_seconds=settings.qdrant_search_seconds,
+            # Half of the threads stay free when the store is slow.
+            reads_at_once=max(1, min(MOST_READS, settings.web_threads // 2)),
             write_seconds=settings.qdrant_write_seconds,
         )
     )

@@ -19,6 +19,10 @@ TAKING_SECONDS = 0.2
 """How long to try for a folder: those who only ask who owns it are in the way for an instant."""
 
 
+DYING_SECONDS = 2.0
+"""How long to wait for what a killed owner has left: a child that was just being started."""
+
+
 @dataclass(frozen=True, slots=True)
 class Owner:
     """The process that holds a data folder, and where it answers, if it does.
@@ -48,7 +52,7 @@ class Ownership:
                 f"The data folder {str(folder)!r} cannot be used ({error.strerror}). "
                 "Name another with --data or LOOKALIKE_DATA_DIR."
             ) from error
-        if not _take(self._file):
+        if not (_take(self._file) or (_is_orphaned(folder) and _take(self._file, DYING_SECONDS))):
             self._file.close()
             raise _busy(folder)
         self.announce(None)
@@ -85,8 +89,24 @@ def _open_privately(path: Path) -> IO[str]:
     return file
 
 
-def _take(file: IO[str]) -> bool:
-    deadline = time.monotonic() + TAKING_SECONDS
+def _is_orphaned(folder: Path) -> bool:
+    """Whether the process that took the folder is dead, and only a child of it still dies."""
+    owner = owner_of(folder)
+    return owner is None or (owner.pid > 0 and not _is_alive(owner.pid))
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        pass
+    return True
+
+
+def _take(file: IO[str], seconds: float = TAKING_SECONDS) -> bool:
+    deadline = time.monotonic() + seconds
     while not _lock(file, fcntl.LOCK_EX):
         if time.monotonic() > deadline:
             return False

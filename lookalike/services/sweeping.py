@@ -5,6 +5,7 @@ Runs at every start and every few seconds after that, in one process at a time.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from itertools import groupby
@@ -18,13 +19,15 @@ from lookalike.services.db import Database
 from lookalike.services.errors import ConfigurationError, UnavailableError
 from lookalike.services.importing.carrying import Carrying
 from lookalike.services.importing.files import Files
-from lookalike.services.indexes import Indexes, worked_index_ids
-from lookalike.services.models import Entry, State, now
+from lookalike.services.indexes import Indexes, OpenIndex, worked_index_ids
+from lookalike.services.models import Entry, Index, State, now
 from lookalike.services.outbox import Outbox
 from lookalike.services.ports import IndexQueue
 from lookalike.services.recall.replaying import Replaying
 from lookalike.services.records import Queue
+from lookalike.services.reindexing import refilling
 from lookalike.services.reindexing.building import Building
+from lookalike.services.slices import sliced
 
 log = structlog.get_logger(__name__)
 
@@ -67,6 +70,7 @@ class Sweeping:
         self._import_files = import_files
         self._replaying = replaying
         self._complained = ""
+        self._count_next = time.monotonic()
 
     def start_alone(self) -> int:
         """`run` for the only process there is: whoever held leases before it is dead."""
@@ -130,18 +134,35 @@ class Sweeping:
         self._building.queue_lost(self._forgotten, waiting=waiting)
 
     def _refill(self) -> None:
-        """Have everything embedded again that belongs to a collection which was emptied."""
+        """Have everything embedded again that a collection was to have and has not.
+
+        Whether it is empty is asked each time, how many vectors it has now and then.
+        """
+        counting = time.monotonic() >= self._count_next
+        if counting:
+            self._count_next = time.monotonic() + self._forgotten.total_seconds()
         for index in self._indexes.fed():
             with self._db.read() as session:
                 indexed = session.scalar(select(exists().where(*_indexed(index.id))))
             if indexed and index.collection.is_empty():
                 log.error("collection_emptied", index_id=str(index.id))
                 self._start_over(index.id)
+            elif indexed and counting:
+                self._bring_back(index)
 
-    def _start_over(self, index_id: UUID) -> None:
+    def _bring_back(self, index: OpenIndex) -> None:
+        with self._db.read() as session:
+            row = session.get_one(Index, index.id)
+        ids = refilling.lost(self._db, row, index.collection)
+        if ids:
+            log.error("vectors_lost", index_id=str(index.id), pictures=len(ids))
+        for some in sliced(ids):
+            self._start_over(index.id, Entry.picture_id.in_(some))
+
+    def _start_over(self, index_id: UUID, *wanted: ColumnElement[bool]) -> None:
         with self._db.write() as session:
             afresh = entries.afresh() | {"queued_at": now() - LONG_AGO}
-            session.execute(update(Entry).where(*_indexed(index_id)).values(**afresh))
+            session.execute(update(Entry).where(*_indexed(index_id), *wanted).values(**afresh))
 
     def _claim_lost(self) -> Sequence[tuple[str, UUID]]:
         """Queue and picture of each lost entry, now marked as queued afresh."""

@@ -213,20 +213,7 @@ def test_without_an_answer_of_the_vector_store_searches_are_refused_within_two_s
         assert search(web, ids[0]).status_code == 200
 
 
-@pytest.mark.parametrize(
-    "threads",
-    [
-        "16",
-        pytest.param(
-            "8",
-            marks=pytest.mark.xfail(
-                raises=httpx.ReadTimeout,
-                strict=True,
-                reason="as many reads may wait for the store as this process has threads",
-            ),
-        ),
-    ],
-)
+@pytest.mark.parametrize("threads", ["8", "16"])
 def test_a_slow_vector_store_leaves_threads_for_everything_else(cluster: Cluster, threads: str):
     """More callers than threads: nobody waits long for the store, nor for one who does."""
     web, worker = cluster.web(web_threads=threads), cluster.worker()

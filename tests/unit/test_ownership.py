@@ -166,3 +166,26 @@ def test_many_who_ask_at_once_do_not_take_each_other_for_the_owner(tmp_path: Pat
     Ownership(tmp_path, "test").release()
     with ThreadPoolExecutor(4) as pool:
         assert set(pool.map(owner_of, [tmp_path] * 800)) == {None}
+
+
+def test_what_a_killed_owner_was_just_starting_is_waited_for(tmp_path: Path):
+    """A child between fork and exec holds the lock on, for as long as it lives."""
+    script = f"""
+import os, sys, time
+from pathlib import Path
+from lookalike.services.ownership import Ownership
+held = Ownership(Path(sys.argv[1]), "lookalike up")
+if os.fork() == 0:
+    time.sleep(1)
+    os._exit(0)
+print("held", flush=True)
+os.kill(os.getpid(), {int(signal.SIGKILL)})
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    process.wait(10)
+    with owning(tmp_path):
+        assert owner_of(tmp_path) == Owner(os.getpid(), "test", None)

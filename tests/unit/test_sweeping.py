@@ -97,6 +97,21 @@ def test_vectors_that_are_gone_are_made_again(world: World, ids: list[UUID]):
     assert world.vectors.count() == 3
 
 
+def test_vectors_that_are_gone_beside_others_are_made_again(world: World, ids: list[UUID]):
+    world.work()
+    world.vectors.delete(ids[:2])
+    assert sweep(world) == 2
+    world.work()
+    assert world.vectors.count() == 3
+
+
+def test_vectors_are_not_counted_in_every_sweep(world: World, ids: list[UUID]):
+    world.work()
+    sweep(world)
+    world.vectors.delete(ids[:2])
+    assert sweep(world) == 0
+
+
 def test_a_queue_that_turns_out_to_forget_is_complained_of_once(world: World, ids: list[UUID]):
     sweep(world)
     world.queue.problem = "It may forget."

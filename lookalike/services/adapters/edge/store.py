@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import re
 import threading
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
@@ -19,6 +20,10 @@ from lookalike.services.errors import BusyError
 from lookalike.services.records import CollectionSpec, Storage
 
 LOCK = "store.lock"
+
+HOLD_SECONDS = 2.0
+"""How long to try for a folder: a process that was killed may leave a child that still dies."""
+
 NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -102,13 +107,22 @@ def _create(folder: ShardFolder, spec: CollectionSpec) -> None:
 def _hold(root: Path) -> IO[str]:
     root.mkdir(parents=True, exist_ok=True)
     file = (root / LOCK).open("w")
+    deadline = time.monotonic() + HOLD_SECONDS
+    while not _is_ours(file):
+        if time.monotonic() > deadline:
+            file.close()
+            raise BusyError(
+                f"The vectors in {str(root)!r} are in use by another process. Stop that one, or "
+                "name another data folder."
+            )
+        time.sleep(HOLD_SECONDS / 50)
+    return file
+
+
+def _is_ours(file: IO[str]) -> bool:
     try:
         # The kernel lets go when the process ends, however it ends.
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        file.close()
-        raise BusyError(
-            f"The vectors in {str(root)!r} are in use by another process. Stop that one, or "
-            "name another data folder."
-        ) from error
-    return file
+    except BlockingIOError:
+        return False
+    return True
