@@ -14,7 +14,7 @@ from lookalike.cli.client import ApiError, Client
 from lookalike.services.errors import UnavailableError
 from lookalike.services.sources.names import MAX_NAME, PICTURES, shown
 
-MAX_FILES = 32
+MAX_FILES = 64
 MAX_BYTES = 8 * 1024 * 1024
 """A request carries at most this much, or one file: inside one process it passes through memory."""
 

@@ -116,13 +116,13 @@ def test_a_terminal_that_is_killed_goes_on_with_its_import(
     server = start()
     folder = tmp_path / "many"
     folder.mkdir()
-    for name, content in scenes(0, 40).items():
+    for name, content in scenes(0, 80).items():
         (folder / name).write_bytes(content)
     last = tmp_path / "pipe"
     os.mkfifo(last)  # nobody writes to it, so that the terminal comes to a stop there
     sending = subprocess.Popen(command("import", folder, last, "--data", data), env=environment())
     wait_for(
-        lambda: any(one["found"] == 32 for one in server.http.get("/imports").json()["imports"])
+        lambda: any(one["found"] == 64 for one in server.http.get("/imports").json()["imports"])
     )
     sending.kill()
     sending.wait()
@@ -131,7 +131,7 @@ def test_a_terminal_that_is_killed_goes_on_with_its_import(
     last.touch()
     done = run("import", folder, last, "--data", data, "--json")
     outcome = json.loads(done.stdout)
-    assert (outcome["import_id"], outcome["indexed"]) == (begun["id"], 40), done.stderr
+    assert (outcome["import_id"], outcome["indexed"]) == (begun["id"], 80), done.stderr
     assert [one["code"] for one in outcome["failures"]] == ["empty_file"]
 
 
