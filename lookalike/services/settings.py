@@ -220,9 +220,8 @@ class Settings(BaseSettings):
         str,
         Field(
             pattern="^(auto|float32|bfloat16)$",
-            description="Arithmetic of the forward pass. auto is bfloat16 where the CPU has the "
-            "instructions (about twice as fast, cosine to float32 over 0.997) and float32 "
-            "elsewhere.",
+            description="Arithmetic of the forward pass. auto is bfloat16 where the CPU has AMX "
+            "(about twice as fast, cosine to float32 over 0.997) and float32 elsewhere.",
         ),
     ] = "auto"
     forward_batch: Annotated[

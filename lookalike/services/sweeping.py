@@ -70,7 +70,7 @@ class Sweeping:
         self._import_files = import_files
         self._replaying = replaying
         self._complained = ""
-        self._count_next = time.monotonic()
+        self._count_next = time.monotonic() + forgotten.total_seconds()
 
     def start_alone(self) -> int:
         """`run` for the only process there is: whoever held leases before it is dead."""
