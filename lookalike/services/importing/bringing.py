@@ -30,7 +30,10 @@ SLICE_SECONDS = 2.0
 """A slice ends after this and its batch, so that what is uploaded by hand soon finds a worker."""
 
 WAIT_SECONDS = 0.5
-"""How soon to look again while enough pictures are pending, or the last ones are."""
+"""How soon to look again while enough pictures are pending."""
+
+LAST_SECONDS = 0.1
+"""The same while the last ones are: somebody may be waiting for the end."""
 
 SILENCE = timedelta(minutes=10)
 """After this an import stops to wait for files that are sent: whoever sent them has gone."""
@@ -74,7 +77,7 @@ class Bringing:
             if row.state != ImportState.RUNNING:
                 return 0
             if waiting > self._most_pending or not (again or _has_more(row)):
-                return WAIT_SECONDS
+                return LAST_SECONDS if row.exhausted else WAIT_SECONDS
             if again:
                 self._retry(claim, row, again)
             else:
