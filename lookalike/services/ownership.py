@@ -6,12 +6,12 @@ import fcntl
 import json
 import os
 import secrets
-import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO
 
 from lookalike.services.errors import BusyError, ConfigurationError
+from lookalike.services.file_locks import lock, take
 
 LOCK_FILE = "owner.lock"
 
@@ -52,7 +52,7 @@ class Ownership:
                 f"The data folder {str(folder)!r} cannot be used ({error.strerror}). "
                 "Name another with --data or LOOKALIKE_DATA_DIR."
             ) from error
-        if not (_take(self._file) or (_is_orphaned(folder) and _take(self._file, DYING_SECONDS))):
+        if not _is_taken(self._file, folder):
             self._file.close()
             raise _busy(folder)
         self.announce(None)
@@ -77,7 +77,7 @@ def owner_of(folder: Path) -> Owner | None:
     """The process that holds the folder at this moment, None when nobody does."""
     try:
         with (folder / LOCK_FILE).open("r+") as file:
-            return None if _lock(file, fcntl.LOCK_SH) else _read(file)
+            return None if lock(file, fcntl.LOCK_SH) else _read(file)
     except FileNotFoundError:
         return None
 
@@ -87,6 +87,10 @@ def _open_privately(path: Path) -> IO[str]:
     file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "a+")
     os.fchmod(file.fileno(), 0o600)
     return file
+
+
+def _is_taken(file: IO[str], folder: Path) -> bool:
+    return take(file, TAKING_SECONDS) or (_is_orphaned(folder) and take(file, DYING_SECONDS))
 
 
 def _is_orphaned(folder: Path) -> bool:
@@ -102,24 +106,6 @@ def _is_alive(pid: int) -> bool:
         return False
     except PermissionError:  # somebody else's
         pass
-    return True
-
-
-def _take(file: IO[str], seconds: float = TAKING_SECONDS) -> bool:
-    deadline = time.monotonic() + seconds
-    while not _lock(file, fcntl.LOCK_EX):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(TAKING_SECONDS / 50)
-    return True
-
-
-def _lock(file: IO[str], kind: int) -> bool:
-    # The kernel drops this lock when the process dies, however it dies.
-    try:
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
     return True
 
 

@@ -61,8 +61,7 @@ def collect_failures(session: Session, row: Import) -> bool:
     found = session.execute(_uncollected(session, row).limit(COLLECTED)).all()
     for link, code, message in found:
         shift(row, link, failed=1)
-        failure = LookalikeError(message or "")
-        failure.code = code or failure.code
+        failure = error_of(code, message)
         verdict = Verdict(link.position, link.name, picture_id=link.picture_id)
         session.add(_failure(row.id, verdict, failure))
     session.flush()
@@ -75,14 +74,10 @@ def has_uncollected(session: Session, row: Import) -> bool:
 
 
 def _uncollected(session: Session, row: Import) -> Select[ImportedPicture, str | None, str | None]:
-    same = and_(
-        ImportFailure.import_id == ImportedPicture.import_id,
-        ImportFailure.position == ImportedPicture.position,
-    )
     return (
         select(ImportedPicture, Entry.code, Entry.message)
         .join(Entry, _standing(session, State.FAILED))
-        .outerjoin(ImportFailure, same)
+        .outerjoin(ImportFailure, of_its_item())
         .where(_of(row.id), ImportFailure.position.is_(None))
     )
 
@@ -118,6 +113,21 @@ def to_retry(import_id: UUID) -> Select[ImportFailure]:
         )
         .order_by(ImportFailure.position)
     )
+
+
+def of_its_item() -> ColumnElement[bool]:
+    """The condition that a failure is that of an imported picture's item."""
+    return and_(
+        ImportFailure.import_id == ImportedPicture.import_id,
+        ImportFailure.position == ImportedPicture.position,
+    )
+
+
+def error_of(code: str | None, message: str | None) -> LookalikeError:
+    """The error that these were written down of."""
+    error = LookalikeError(message or "")
+    error.code = code or error.code
+    return error
 
 
 def _of(import_id: UUID) -> ColumnElement[bool]:

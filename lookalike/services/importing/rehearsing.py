@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, delete, func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from lookalike.services.blame import blaming
@@ -145,17 +145,17 @@ class Rehearsing:
                 .where(Entry.index_id == live_index_id())
             )
             known = {sha256: state == State.FAILED for sha256, state in session.execute(stored)}
-            failure = and_(
-                ImportFailure.import_id == ImportedPicture.import_id,
-                ImportFailure.position == ImportedPicture.position,
-            )
             seen = (
                 select(ImportedPicture.sha256, ImportFailure)
-                .outerjoin(ImportFailure, failure)
+                .outerjoin(ImportFailure, ledger.of_its_item())
                 .where(ImportedPicture.import_id == row.id, ImportedPicture.sha256.in_(hashes))
             )
             found = dict(session.execute(seen).all())
-        broken = {sha256: _error(one) for sha256, one in found.items() if one is not None}
+        broken = {
+            sha256: ledger.error_of(one.code, one.message)
+            for sha256, one in found.items()
+            if one is not None
+        }
         return known | dict.fromkeys(found, False), broken
 
     def _decode(
@@ -210,12 +210,6 @@ def _to_decode(
         if wanted and item.position not in refused:
             seen.add(staged.sha256)
             yield item, staged
-
-
-def _error(failure: ImportFailure) -> LookalikeError:
-    error = LookalikeError(failure.message)
-    error.code = failure.code
-    return error
 
 
 def _embed(index: OpenIndex, sample: Sequence[Pixels]) -> dict[str, float]:

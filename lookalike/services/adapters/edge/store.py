@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import re
 import threading
-import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
@@ -17,6 +15,7 @@ from lookalike.services.adapters.edge.folder import ShardFolder
 from lookalike.services.adapters.edge.live import LiveShard
 from lookalike.services.adapters.edge.shard import Shard
 from lookalike.services.errors import BusyError
+from lookalike.services.file_locks import take
 from lookalike.services.records import CollectionSpec, Storage
 
 LOCK = "store.lock"
@@ -107,22 +106,10 @@ def _create(folder: ShardFolder, spec: CollectionSpec) -> None:
 def _hold(root: Path) -> IO[str]:
     root.mkdir(parents=True, exist_ok=True)
     file = (root / LOCK).open("w")
-    deadline = time.monotonic() + HOLD_SECONDS
-    while not _is_ours(file):
-        if time.monotonic() > deadline:
-            file.close()
-            raise BusyError(
-                f"The vectors in {str(root)!r} are in use by another process. Stop that one, or "
-                "name another data folder."
-            )
-        time.sleep(HOLD_SECONDS / 50)
+    if not take(file, HOLD_SECONDS):
+        file.close()
+        raise BusyError(
+            f"The vectors in {str(root)!r} are in use by another process. Stop that one, or "
+            "name another data folder."
+        )
     return file
-
-
-def _is_ours(file: IO[str]) -> bool:
-    try:
-        # The kernel lets go when the process ends, however it ends.
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
