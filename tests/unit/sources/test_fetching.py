@@ -15,6 +15,7 @@ from lookalike.services.adapters.url_fetching.fetcher import UrlFetcher
 from lookalike.services.errors import PictureError
 from lookalike.services.sources.addresses import is_public
 from lookalike.services.sources.ports import Tools
+from tests.program import wait_for
 from tests.unit.sources.reading import LIMITS, codes, nothing_left_open, opened, outcomes
 from tests.unit.sources.web_server import ANSWERS, GOOD, BadServer
 
@@ -289,8 +290,7 @@ def test_nothing_is_left_behind(server: BadServer):
     with nothing_left_open():
         for path in ["/good", "/large", "/loop", "/nonsense", "/slow-body"]:
             own(server, path)
-        time.sleep(0.3)
-    assert threading.active_count() <= threads
+    wait_for(lambda: threading.active_count() <= threads)
 
 
 def test_what_the_sink_raises_comes_through(server: BadServer):
