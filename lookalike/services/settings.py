@@ -420,6 +420,12 @@ class Settings(BaseSettings):
                 f"Web and workers as processes of their own need servers: set {_listed(missing)}. "
                 "For everything in one process, without servers, run `lookalike up`."
             )
+        if self.database_url.startswith("sqlite"):
+            raise ConfigurationError(
+                "LOOKALIKE_DATABASE_URL names a SQLite file, which web and workers as processes of "
+                "their own would take turns to lock. Set it to a PostgreSQL database, such as "
+                "postgresql://lookalike:secret@postgres/lookalike."
+            )
 
     @property
     def is_embedded(self) -> bool:

@@ -182,3 +182,11 @@ def test_the_example_file_with_everything_uncommented_is_the_defaults():
     assert len(lines) == len(Settings.model_fields)
     Path(".env").write_text("\n".join(line.removeprefix("# ") for line in lines))
     assert Settings() == Settings(_env_file=None)
+
+
+def test_processes_of_their_own_do_not_share_a_database_file(tmp_path: Path):
+    servers = {"broker_url": "redis://broker", "qdrant_url": "http://vectors:6333"}
+    given = read_settings(**servers, database_url=f"sqlite:///{tmp_path}/it.db")
+    with pytest.raises(ConfigurationError, match="PostgreSQL"):
+        given.check_servers()
+    read_settings(**servers, database_url="postgresql://db/x").check_servers()

@@ -82,6 +82,15 @@ def test_what_waits_for_an_index_that_nobody_works_on_is_no_alarm(world: World, 
     assert oldest(world) == timedelta(0)
 
 
+def test_what_waited_through_a_pause_waits_from_its_end(world: World):
+    index_id = world.platform.reindexing.start(Plan("coarse")).row.id
+    world.platform.reindexing.pause(index_id)
+    world.indexed(small(1))
+    an_hour_passes(world)
+    world.platform.reindexing.resume(index_id)
+    assert timedelta(0) < oldest(world) < HOUR
+
+
 def test_everything_is_ready(world: World):
     readiness = world.platform.status.readiness()
     assert readiness.ready

@@ -64,9 +64,13 @@ class Feeding:
         return bool(ids)
 
     def requeue(self, index_id: UUID) -> None:
-        """Queue again what is pending, after a pause; what is behind the first of it is swept."""
+        """Queue again what is pending, after a pause; what is behind the first of it is swept.
+
+        It waits from now on: in the pause nobody was to take it up.
+        """
         pending = Entry.index_id == index_id, Entry.state == State.PENDING
-        with self._db.read() as session:
+        with self._db.write() as session:
+            session.execute(update(Entry).where(*pending).values(pending_since=now()))
             ids = list(session.scalars(select(Entry.picture_id).where(*pending).limit(MOST)))
         for some in sliced(ids):
             with self._db.write() as session:
