@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import threading
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 import structlog
 
 from lookalike.services.disk import disk_usage
+from lookalike.services.memory import held_memory
 from lookalike.services.models import now
 from lookalike.services.settings import Settings
 
@@ -45,8 +45,8 @@ class Usage:
 class ResourcesReport:
     """All figures are bytes. `usage` is None until the first look at the disk is done.
 
-    `free` and `total` are of the disk with the data folder, `memory` is what this process holds
-    in main memory; None where the system does not tell.
+    `free` and `total` are of the disk with the data folder, `memory` is the main memory that this
+    process and its decoding processes hold; None where the system does not tell.
     """
 
     usage: Usage | None
@@ -73,7 +73,7 @@ class Resources:
         if looking is not None:
             looking.join(patience)
         free, total = _disk(self._folder)
-        return ResourcesReport(self._usage, free, total, resident_memory())
+        return ResourcesReport(self._usage, free, total, held_memory())
 
     def _look_if_due(self) -> threading.Thread | None:
         """The look under way, which begins now if the last one is too old."""
@@ -94,15 +94,6 @@ class Resources:
         self._usage = Usage(parts, now())
         ended = time.monotonic()
         self._next = ended + max(KEPT_SECONDS, TIMES * (ended - started))
-
-
-def resident_memory() -> int | None:
-    """Bytes of main memory that this process holds; None where the system does not tell."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, IndexError):
-        return None
 
 
 def _disk(folder: Path) -> tuple[int | None, int | None]:

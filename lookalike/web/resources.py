@@ -27,8 +27,9 @@ class ResourcesAnswer(BaseModel):
     """Disk use by part as of `measured_at`; the rest is of this moment. All in bytes.
 
     `stored` is null until it was measured for the first time, which takes a while for a million
-    pictures. `free` and `total` are of the disk that holds the data folder, `memory` is what the
-    process that answers holds; null where the system does not tell.
+    pictures. `free` and `total` are of the disk that holds the data folder, `memory` is the main
+    memory that the process that answers and its decoding processes hold; null where the system
+    does not tell.
     """
 
     stored: StoredBytes | None

@@ -1,15 +1,14 @@
-"""Disk use by part, free disk, memory."""
+"""Disk use by part, free disk."""
 
 from __future__ import annotations
 
-import sys
 import threading
 from pathlib import Path
 
 import pytest
 
 from lookalike.services.disk import disk_usage
-from lookalike.services.resources import Resources, resident_memory
+from lookalike.services.resources import Resources
 from lookalike.services.settings import Settings
 
 KIBIBYTE = 1024
@@ -107,13 +106,3 @@ def test_links_are_not_followed(tmp_path: Path):
     (tmp_path / "blobs" / "loop").symlink_to(tmp_path / "blobs")
     (tmp_path / "blobs" / "out").symlink_to(tmp_path / "elsewhere")
     assert disk_usage(tmp_path / "blobs") < 64 * KIBIBYTE
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
-def test_memory_grows_with_what_is_held():
-    before = resident_memory()
-    held = bytearray(b"x" * (64 * KIBIBYTE * KIBIBYTE))
-    after = resident_memory()
-    assert before
-    assert after
-    assert after - before > len(held) / 2
