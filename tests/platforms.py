@@ -24,7 +24,7 @@ from lookalike.services.labels import Labels
 from lookalike.services.models import State
 from lookalike.services.pictures import Shown
 from lookalike.services.platform import Parts, Platform, assemble, limits_of
-from lookalike.services.ports import VectorQuery
+from lookalike.services.ports import VectorQuery, Worker
 from lookalike.services.records import CollectionSpec, Queue
 from lookalike.services.search import Answer, SearchRequest
 from lookalike.services.settings import Settings
@@ -68,10 +68,10 @@ class HandQueue:
         self._answer()
         return {Queue.INTERACTIVE: len(self.batches), Queue.BULK: 0}
 
-    def workers(self) -> int:
+    def workers(self) -> list[Worker]:
         """As the port promises."""
         self._answer()
-        return 1
+        return [Worker("hand@localhost", 100_000_000)]
 
     def check(self) -> None:
         """As the port promises."""

@@ -9,6 +9,9 @@ SWEEP_TASK = "lookalike.sweep"
 IMPORT_TASK = "lookalike.import"
 BUILD_TASK = "lookalike.build"
 
+MEMORY_QUESTION = "lookalike_memory"
+"""What workers are asked, all at once: whether they are there, and how much memory they hold."""
+
 SWEEP_QUEUE = "sweep"
 """Sweeps get through when the other queues are long, and before them: they take milliseconds."""
 

@@ -179,7 +179,7 @@ def assemble(settings: Settings, parts: Parts) -> Platform:
         recall=Recall(db),
         failures=Failures(db, parts.queue),
         status=Status(db, ground.pictures, indexes, parts.queue, blobs),
-        resources=Resources(settings),
+        resources=Resources(settings, parts.queue),
         sweeping=Sweeping(
             db,
             parts.queue,

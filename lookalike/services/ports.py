@@ -322,6 +322,17 @@ class WorkQueue(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A worker that is alive: its node's name, and the main memory that it holds.
+
+    That is bytes, of its process and its decoding processes; None where it does not tell.
+    """
+
+    name: str
+    memory: int | None
+
+
 class IndexQueue(Protocol):
     """Hands batches of picture ids to workers, sooner or later."""
 
@@ -336,8 +347,8 @@ class IndexQueue(Protocol):
         """Batches in each queue that no worker has taken yet."""
         ...
 
-    def workers(self) -> int:
-        """Workers that are alive."""
+    def workers(self) -> Sequence[Worker]:
+        """Workers that are alive, by name; as of a few seconds ago, at most."""
         ...
 
     def check(self) -> None:

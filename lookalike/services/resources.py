@@ -1,4 +1,4 @@
-"""What the platform takes of this machine: disk by part, free disk, memory."""
+"""What the platform takes: disk by part, free disk, memory of this process and of workers."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from pathlib import Path
 import structlog
 
 from lookalike.services.disk import disk_usage
+from lookalike.services.errors import UnavailableError
 from lookalike.services.memory import held_memory
 from lookalike.services.models import now
+from lookalike.services.ports import IndexQueue, Worker
 from lookalike.services.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -28,6 +30,9 @@ looking takes at most a twentieth of the time, however many files there are."""
 
 PATIENCE_SECONDS = 2.0
 """How long whoever asks waits for a look; after that the answer is what the look before gave."""
+
+MOST_WORKERS = 200
+"""So many are named, however many there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,20 +52,26 @@ class ResourcesReport:
 
     `free` and `total` are of the disk with the data folder, `memory` is the main memory that this
     process and its decoding processes hold; None where the system does not tell.
+
+    `workers` are processes of their own, `MOST_WORKERS` at most by name; None while the queue does
+    not answer. A worker that is a thread of this process is not one of them, as `memory` has what
+    it holds.
     """
 
     usage: Usage | None
     free: int | None
     total: int | None
     memory: int | None
+    workers: Sequence[Worker] | None
 
 
 class Resources:
     """Looks at the disk now and then, when somebody asks, and never twice at once."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, queue: IndexQueue) -> None:
         self._folder = settings.data_dir
         self._parts = _parts(settings)
+        self._queue = None if settings.is_embedded else queue
         self._changing = threading.Lock()
         self._usage: Usage | None = None
         self._looking: threading.Thread | None = None
@@ -73,7 +84,15 @@ class Resources:
         if looking is not None:
             looking.join(patience)
         free, total = _disk(self._folder)
-        return ResourcesReport(self._usage, free, total, held_memory())
+        return ResourcesReport(self._usage, free, total, held_memory(), self._workers())
+
+    def _workers(self) -> Sequence[Worker] | None:
+        if self._queue is None:
+            return ()
+        try:
+            return self._queue.workers()[:MOST_WORKERS]
+        except UnavailableError:
+            return None
 
     def _look_if_due(self) -> threading.Thread | None:
         """The look under way, which begins now if the last one is too old."""

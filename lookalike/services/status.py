@@ -78,7 +78,7 @@ class Status:
 
     def workers(self) -> int:
         """Workers that are alive."""
-        return self._queue.workers()
+        return len(self._queue.workers())
 
     def oldest_seconds(self) -> Mapping[Queue, float]:
         """For each queue how long its oldest picture has been pending; 0 without one.

@@ -1,4 +1,4 @@
-"""What the platform takes of its machine, over HTTP."""
+"""What the platform takes of its machines, over HTTP."""
 
 from __future__ import annotations
 
@@ -23,6 +23,16 @@ class StoredBytes(BaseModel):
     cache: int | None
 
 
+class WorkerMemory(BaseModel):
+    """The main memory that a worker and its decoding processes hold, by its node's name.
+
+    Null where it does not tell.
+    """
+
+    name: str
+    memory: int | None
+
+
 class ResourcesAnswer(BaseModel):
     """Disk use by part as of `measured_at`; the rest is of this moment. All in bytes.
 
@@ -30,6 +40,10 @@ class ResourcesAnswer(BaseModel):
     pictures. `free` and `total` are of the disk that holds the data folder, `memory` is the main
     memory that the process that answers and its decoding processes hold; null where the system
     does not tell.
+
+    `workers` are those that are processes of their own, 200 at most, by name; null while the queue
+    does not answer. In one process there is none: its worker is a thread of it, so that `memory`
+    has all.
     """
 
     stored: StoredBytes | None
@@ -37,13 +51,16 @@ class ResourcesAnswer(BaseModel):
     free: int | None
     total: int | None
     memory: int | None
+    workers: list[WorkerMemory] | None
 
 
 @api.operation(
-    "GET /resources", "Disk use by part, free disk, memory, in bytes", answer=ResourcesAnswer
+    "GET /resources",
+    "Disk use by part, free disk, memory of web and workers, in bytes",
+    answer=ResourcesAnswer,
 )
 def show_resources() -> ResourcesAnswer:
-    """Look at the disk, at most once a minute."""
+    """Look at the disk, at most once a minute, and ask the workers, once in five seconds."""
     return answer_of(platform().resources.report())
 
 
@@ -56,4 +73,11 @@ def answer_of(report: ResourcesReport) -> ResourcesAnswer:
         free=report.free,
         total=report.total,
         memory=report.memory,
+        workers=_workers(report),
     )
+
+
+def _workers(report: ResourcesReport) -> list[WorkerMemory] | None:
+    if report.workers is None:
+        return None
+    return [WorkerMemory(name=one.name, memory=one.memory) for one in report.workers]

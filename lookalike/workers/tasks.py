@@ -11,13 +11,14 @@ from structlog.contextvars import bound_contextvars
 from lookalike.services.broker import BUILD_TASK, IMPORT_TASK, INDEX_TASK, SWEEP_TASK
 from lookalike.services.errors import UnavailableError
 from lookalike.services.platform import Platform
+from lookalike.workers.telling import answer_questions
 
 MAX_RETRIES = 5
 """With back-off this bridges half a minute. After longer outages a sweep queues what is left."""
 
 
 def register(app: Celery, platform: Callable[[], Platform]) -> None:
-    """Make the tasks known to `app`."""
+    """Make the tasks known to `app`, and what its worker is asked."""
 
     def index(task: Task, picture_ids: list[str], request_id: str | None = None) -> None:
         with bound_contextvars(task_id=task.request.id, request_id=request_id):
@@ -46,3 +47,4 @@ def register(app: Celery, platform: Callable[[], Platform]) -> None:
     app.task(name=IMPORT_TASK, shared=False, bind=True)(carry_import)
     app.task(name=BUILD_TASK, shared=False, bind=True)(build)
     app.task(name=SWEEP_TASK, shared=False)(sweep)
+    answer_questions()

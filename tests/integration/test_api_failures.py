@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -9,7 +11,7 @@ from flask.testing import FlaskClient
 
 from lookalike.services.reindexing.lifecycle import Plan
 from tests.factories import ODD
-from tests.platforms import World, small
+from tests.platforms import World, make_world, small
 
 pytestmark = pytest.mark.both_databases
 
@@ -62,3 +64,24 @@ def test_resources_are_told_in_bytes(client: FlaskClient, world: World, database
     assert answer["stored"]["blobs"] > 0
     assert (answer["stored"]["sql"] is None) == bool(database_url)
     assert 0 < answer["free"] <= answer["total"]
+    assert answer["memory"] > 0
+    assert answer["workers"] == []  # it is a thread of the process whose memory this is
+
+
+@pytest.fixture
+def apart(data: Path, database_url: str) -> Iterator[World]:
+    """A platform whose workers are processes of their own."""
+    made = make_world(data, database_url=database_url, broker_url="redis://127.0.0.1:9/0")
+    yield made
+    made.platform.close()
+
+
+def test_workers_are_told_by_name_unless_the_queue_is_down(
+    apart: World, create_client: Callable[[World], FlaskClient]
+):
+    client = create_client(apart)
+    [worker] = client.get(f"{API}/resources").json["workers"]
+    assert worker == {"name": "hand@localhost", "memory": 100_000_000}
+    apart.queue.down = True
+    answer = client.get(f"{API}/resources")
+    assert (answer.status_code, answer.json["workers"]) == (200, None)

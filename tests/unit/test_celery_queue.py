@@ -1,21 +1,27 @@
-"""The Celery queue on the in-process broker: batches, counts, and a broker that is down."""
+"""The Celery queue on the in-process broker: batches, workers, and a broker that is down."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from uuid import UUID, uuid4
 
 import pytest
 from celery import Celery
+from celery.worker.control import Panel
 from kombu.transport.memory import Channel
 
 from lookalike.services.adapters.celery_queue import CeleryQueue
-from lookalike.services.broker import INDEX_TASK, is_embedded, transport_options
+from lookalike.services.broker import INDEX_TASK, MEMORY_QUESTION, is_embedded, transport_options
 from lookalike.services.errors import UnavailableError
+from lookalike.services.ports import Worker
 from lookalike.services.records import Queue
+from lookalike.services.settings import Settings
+from lookalike.workers.factory import create_app
+from lookalike.workers.thread import WorkerThread
+from tests.servers.processes import wait_until
 
 UNREACHABLE = "amqp://guest@127.0.0.1:1//"
 
@@ -64,7 +70,44 @@ def test_nothing_to_do_queues_nothing(queue: CeleryQueue):
 
 
 def test_without_a_worker_none_is_counted(queue: CeleryQueue):
-    assert queue.workers() == 0
+    assert queue.workers() == []
+
+
+def asked_anew(queue: CeleryQueue) -> Sequence[Worker]:
+    """What workers answer now."""
+    queue._known = (float("-inf"), ())
+    return queue.workers()
+
+
+@pytest.fixture
+def worker(queue: CeleryQueue) -> Iterator[None]:
+    """A worker that answers, on the queue of this process."""
+    settings = Settings(_env_file=None, broker_url="memory://")
+    thread = WorkerThread(create_app(settings, platform=pytest.fail))
+    thread.start()
+    wait_until(lambda: bool(asked_anew(queue)), "it answers")
+    yield
+    assert thread.stop(60)
+
+
+def test_a_worker_tells_its_name_and_its_memory(queue: CeleryQueue, worker: None):
+    [told] = asked_anew(queue)
+    assert told.name == "embedded@localhost"
+    assert told.memory
+    assert told.memory > 50_000_000
+
+
+def test_what_workers_told_a_moment_ago_is_good_enough(queue: CeleryQueue, worker: None):
+    first = queue.workers()
+    assert queue.workers() is first
+    assert asked_anew(queue) is not first
+
+
+def test_a_worker_of_an_older_release_is_there_all_the_same(
+    queue: CeleryQueue, worker: None, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delitem(Panel.data, MEMORY_QUESTION)
+    assert asked_anew(queue) == [Worker("embedded@localhost", None)]
 
 
 def test_a_broker_that_is_down_is_unavailable():

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -19,11 +20,13 @@ from lookalike.services.broker import (
     BUILD_TASK,
     IMPORT_TASK,
     INDEX_TASK,
+    MEMORY_QUESTION,
     is_embedded,
     is_redis,
     transport_options,
 )
 from lookalike.services.errors import ConfigurationError, UnavailableError
+from lookalike.services.ports import Worker
 from lookalike.services.records import Queue
 
 IMPATIENT = {
@@ -41,11 +44,11 @@ DOWN_SECONDS = 2.0
 
 log = structlog.get_logger(__name__)
 
-PING_SECONDS = 0.5
+ASK_SECONDS = 0.5
 """How long to wait for workers to answer: one on the same machine takes milliseconds."""
 
-PING_EVERY = 5.0
-"""Seconds for which a count of workers is good: asking costs everybody who asks PING_SECONDS."""
+ASK_EVERY = 5.0
+"""Seconds for which an answer of workers is good: asking costs everybody who asks ASK_SECONDS."""
 
 SAFE_POLICY = "noeviction"
 """What a full Redis must do: refuse new tasks, which we notice, and never drop queued ones."""
@@ -66,8 +69,8 @@ class CeleryQueue:
         # An embedded worker is alone: nobody else's answer has to be waited for.
         self._most_workers = 1 if is_embedded(broker_url) else None
         self._batch = batch
-        self._pinging = threading.Lock()
-        self._pinged = (float("-inf"), 0)
+        self._asking_workers = threading.Lock()
+        self._known: tuple[float, Sequence[Worker]] = (float("-inf"), ())
         self._down_until = float("-inf")
 
     def put(self, picture_ids: Sequence[UUID], queue: Queue = Queue.INTERACTIVE) -> None:
@@ -92,14 +95,14 @@ class CeleryQueue:
             declare = connection.default_channel.queue_declare
             return {queue: int(declare(str(queue)).message_count) for queue in Queue}
 
-    def workers(self) -> int:
+    def workers(self) -> Sequence[Worker]:
         """See IndexQueue. Raises UnavailableError when the broker is down."""
-        with self._pinging:
-            asked, count = self._pinged
-            if time.monotonic() - asked > PING_EVERY:
-                count = self._ping()
-                self._pinged = (time.monotonic(), count)
-            return count
+        with self._asking_workers:
+            asked, workers = self._known
+            if time.monotonic() - asked > ASK_EVERY:
+                workers = self._ask_workers()
+                self._known = (time.monotonic(), workers)
+            return workers
 
     def check(self) -> None:
         """See IndexQueue: web and workers can start before their broker, and sweeps ask again.
@@ -137,9 +140,13 @@ class CeleryQueue:
             return SAFE_POLICY
         return str(facts.get("maxmemory_policy", SAFE_POLICY))
 
-    def _ping(self) -> int:
+    def _ask_workers(self) -> Sequence[Worker]:
         with self._asking():
-            return len(self._app.control.ping(timeout=PING_SECONDS, limit=self._most_workers))
+            answers = self._app.control.broadcast(
+                MEMORY_QUESTION, reply=True, timeout=ASK_SECONDS, limit=self._most_workers
+            )
+        found = [Worker(name, _memory(said)) for one in answers for name, said in one.items()]
+        return sorted(found, key=lambda worker: worker.name)
 
     @contextmanager
     def _asking(self) -> Iterator[None]:
@@ -151,3 +158,9 @@ class CeleryQueue:
         except (KombuError, CeleryError, OSError, RedisError) as error:
             self._down_until = time.monotonic() + DOWN_SECONDS
             raise UnavailableError(DOWN) from error
+
+
+def _memory(said: Mapping[str, Any]) -> int | None:
+    """None for an error too: a worker that is older than the question answers that it is one."""
+    memory = said.get("memory")
+    return memory if isinstance(memory, int) else None
