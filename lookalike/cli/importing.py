@@ -102,26 +102,27 @@ def import_pictures(
     has failed with a reason. `lookalike imports` shows, pauses, cancels and undoes it. Run it
     again at any time: it goes on where it was, and what is in already is not stored twice. An
     archive, table, list or bucket is read by the server, which goes on even when this command is
-    stopped; a server elsewhere is sent the file. A library that does not exist yet is made.
+    stopped; a server elsewhere is sent the file. What is rehearsed on a server elsewhere is sent
+    there too, judged and not kept. A library that does not exist yet is made.
     """
-    paths, others = sort_sources(sources, dry_run=dry_run, kind=kind)
+    paths, others = sort_sources(sources, kind)
     with connect(read_settings(data_dir=data), url, "lookalike import", worker=True) as client:
         client.create_library(library)
         wanted = {"library": library, "tags": list(tags), "dry_run": dry_run}
         begin = Beginning(client, wanted, kind or "", folder)
+        if dry_run and client.is_owner:  # the server reads them where they are
+            others += [str(path.absolute()) for path in paths if path.is_dir()]
+            paths = [path for path in paths if not path.is_dir()]
         well = [_follow(client, begin.from_source(one), as_json) for one in others]
         if paths:
-            well.append(_send(client, paths, library, list(tags), as_json))
+            well.append(_send(client, paths, wanted, as_json))
     sys.exit(0 if all(well) else 1)
 
 
-def sort_sources(
-    sources: Iterable[str], *, dry_run: bool, kind: str | None = None
-) -> tuple[list[Path], list[str]]:
+def sort_sources(sources: Iterable[str], kind: str | None = None) -> tuple[list[Path], list[str]]:
     """The files and folders that are sent from here, and the sources that the server reads.
 
-    Given a `kind`, every file is of it. Raises click.BadParameter for what is not there, or cannot
-    be rehearsed.
+    Given a `kind`, every file is of it. Raises click.BadParameter for what is not there.
     """
     paths, others = [], []
     for source in sources:
@@ -130,12 +131,8 @@ def sort_sources(
             raise click.BadParameter(f"Path {source!r} does not exist.")
         if (kind or is_source(source)) and not path.is_dir():
             others.append(source)
-        elif path.is_dir() and (dry_run or kind in FOLDER_KINDS):
+        elif path.is_dir() and kind in FOLDER_KINDS:
             others.append(str(path.absolute()))
-        elif dry_run:
-            raise click.BadParameter(
-                f"{source!r} is a single picture. Rehearse a folder, an archive or a list."
-            )
         else:
             paths.append(path)
     return paths, others
@@ -181,11 +178,17 @@ def _follow(client: Client, begun: Any, as_json: bool) -> bool:
     return not has_failures(ended)
 
 
-def _send(client: Client, paths: list[Path], library: str, tags: list[str], as_json: bool) -> bool:
+def _send(client: Client, paths: list[Path], wanted: dict[str, Any], as_json: bool) -> bool:
     """Send the files and folders, and report; whether all went well."""
     files, skipped = find_pictures(paths)
-    with progress_bar(len(files), visible=not as_json) as show:
-        outcome = Transfer(client, library, tags, show).run(files, name_of(paths))
+    doing = "Rehearsing" if wanted["dry_run"] else "Indexing"
+    with progress_bar(len(files), doing, visible=not as_json) as show:
+        transfer = Transfer(client, on_progress=show, **wanted)
+        outcome = transfer.run(files, name_of(paths))
+    if wanted["dry_run"] and outcome.import_id:
+        rehearsed = client.get_import(outcome.import_id)
+        report_import(client, rehearsed, as_json)
+        return not has_failures(rehearsed)
     outcome.skipped = skipped
     report(outcome, as_json)
     return outcome.is_complete
@@ -207,10 +210,10 @@ class RateColumn(ProgressColumn):
 
 
 @contextmanager
-def progress_bar(total: int, *, visible: bool) -> Iterator[Callable[[Outcome], None]]:
+def progress_bar(total: int, doing: str, *, visible: bool) -> Iterator[Callable[[Outcome], None]]:
     """A bar on the terminal for as long as the block lasts; call what it gives with outcomes."""
     columns = (
-        TextColumn("Indexing"),
+        TextColumn(doing),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[note]}"),

@@ -25,7 +25,7 @@ POLL_SECONDS = 0.25
 STALLED_SECONDS = 600
 LATEST = 200
 
-GOING_ON = frozenset({"queued", "running", "paused"})
+GOING_ON = frozenset({"queued", "rehearsing", "running", "paused"})
 """States of an import that has not come to its end."""
 
 
@@ -92,7 +92,10 @@ def _files_below(folder: Path) -> Iterator[Path]:
 
 
 class Transfer:
-    """One import. `run` it; `on_progress` is called with the outcome whenever it has grown."""
+    """One import. `run` it; `on_progress` is called with the outcome whenever it has grown.
+
+    With `dry_run` it is a rehearsal: the files are sent, judged and stored nowhere.
+    """
 
     def __init__(
         self,
@@ -101,12 +104,15 @@ class Transfer:
         tags: list[str],
         on_progress: Callable[[Outcome], None],
         stopped: Callable[[], bool] = lambda: False,
+        *,
+        dry_run: bool = False,
     ) -> None:
         self._client = client
         self._library = library
         self._tags = tags
         self._on_progress = on_progress
         self._stopped = stopped
+        self._dry_run = dry_run
         self._import: dict[str, Any] = {}
         self._progressed = time.monotonic()
         self.outcome = Outcome()
@@ -131,7 +137,7 @@ class Transfer:
     def was_done(self, files: Sequence[Path]) -> bool:
         """Whether one of the latest imports has brought in these very files."""
         wanted = self._wanted(files, "")
-        told = ("kind", "source", "library", "tags")
+        told = ("kind", "source", "library", "tags", "dry_run")
         return any(
             one["state"] == "done" and all(one[name] == wanted[name] for name in told)
             for one in self._client.imports(LATEST)
@@ -140,7 +146,8 @@ class Transfer:
     def _wanted(self, files: Sequence[Path], name: str) -> dict[str, Any]:
         source = {"files": len(files), "fingerprint": fingerprint(files)}
         wanted = {"kind": "files", "name": name, "source": source}
-        return wanted | {"library": self._library, "tags": self._tags}
+        told = {"library": self._library, "tags": self._tags, "dry_run": self._dry_run}
+        return wanted | told
 
     def _send(self, batch: Sequence[Path]) -> None:
         with ExitStack() as stack:

@@ -21,6 +21,7 @@ from lookalike.services.importing.carrying import Carrying
 from lookalike.services.importing.claims import Claims
 from lookalike.services.importing.files import Files
 from lookalike.services.importing.jobs import Imports
+from lookalike.services.importing.judging import Judging
 from lookalike.services.importing.reading import Opener, Readers
 from lookalike.services.importing.receiving import Receiving
 from lookalike.services.importing.rehearsing import Rehearsing
@@ -144,7 +145,7 @@ def assemble(settings: Settings, parts: Parts) -> Platform:
     db, blobs, store = parts.db, parts.blobs, parts.store
     db.migrate()
     ground = _ground(settings, parts)
-    imports, carrying, import_files = _importing(settings, parts, ground)
+    imports, receiving, carrying, import_files = _importing(settings, parts, ground)
     reindexing, building = _reindexing(settings, parts, ground)
     indexes, outbox, thumbnails = ground.indexes, ground.outbox, ground.thumbnails
     ground.libraries.ensure_default()
@@ -161,7 +162,7 @@ def assemble(settings: Settings, parts: Parts) -> Platform:
         libraries=ground.libraries,
         intake=ground.intake,
         imports=imports,
-        receiving=Receiving(db, ground.intake),
+        receiving=receiving,
         carrying=carrying,
         pictures=ground.pictures,
         thumbnails=thumbnails,
@@ -266,8 +267,9 @@ def _search(parts: Parts, ground: _Ground) -> Search:
 
 def _importing(
     settings: Settings, parts: Parts, ground: _Ground
-) -> tuple[Imports, Carrying, Files]:
+) -> tuple[Imports, Receiving, Carrying, Files]:
     db, staging, workload = parts.db, ground.staging, ground.workload
+    judging = Judging(db, ground.indexes, parts.decoder, ground.limits, ground.courtesy, workload)
     files, readers = Files(db, parts.blobs), Readers(parts.opener, parts.blobs)
     claims = Claims(db, workload.lease)
     carrying = Carrying(
@@ -284,21 +286,12 @@ def _importing(
             ground.courtesy,
             settings.import_pending,
         ),
-        Rehearsing(
-            db,
-            claims,
-            readers,
-            staging,
-            ground.indexes,
-            parts.decoder,
-            ground.limits,
-            ground.courtesy,
-            workload,
-        ),
+        Rehearsing(db, claims, readers, staging, judging),
         Undoing(db, claims, ground.outbox),
         ground.slot,
     )
-    return Imports(db, parts.queue, parts.queue, parts.opener, files), carrying, files
+    imports = Imports(db, parts.queue, parts.queue, parts.opener, files)
+    return imports, Receiving(db, ground.intake, judging), carrying, files
 
 
 def _reindexing(settings: Settings, parts: Parts, ground: _Ground) -> tuple[Reindexing, Building]:

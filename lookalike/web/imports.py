@@ -52,6 +52,7 @@ class NewImport(BaseModel):
     `files` are sent afterwards (`POST /imports/{id}/images`); `source` then tells how many
     `files` there are and a `fingerprint` of them, 64 hexadecimal digits. Where an import of the
     same files has not come to its end, the answer is that one, and `found` says where to go on.
+    In a rehearsal of theirs they are judged as they come and not kept.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -340,7 +341,7 @@ def resume_import(import_id: UUID) -> ImportAnswer:
     "POST /imports/<uuid:import_id>/perform", "Carry out a rehearsal", answer=ImportAnswer
 )
 def perform_import(import_id: UUID) -> ImportAnswer:
-    """Do what was rehearsed."""
+    """Do what was rehearsed, but for `files`, which are not kept: those are sent again."""
     return answer_of(platform().imports.perform(import_id))
 
 

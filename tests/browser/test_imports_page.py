@@ -74,6 +74,22 @@ def test_an_archive_is_rehearsed_imported_and_undone_by_hand(
     assert listed["images"] == []
 
 
+def test_a_rehearsal_of_files_from_a_terminal_offers_nothing_that_cannot_be_done(
+    server: Server, open_page: Open, library: str
+) -> None:
+    source = {"files": 1, "fingerprint": "a" * 64}
+    wanted = {"kind": "files", "source": source, "library": library, "dry_run": True}
+    begun = server.http.post("/imports", json=wanted).raise_for_status().json()
+    page = open_page(f"{server.url}/imports/{begun['id']}")
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    fields = {"position": "0", "items": '[{"name": "a.jpg"}]'}
+    sent = [("file", ("a.jpg", small(8100)))]
+    server.http.post(f"/imports/{begun['id']}/images", data=fields, files=sent).raise_for_status()
+    expect(page.locator("#state")).to_have_text("Rehearsed")
+    expect(page.locator("#rehearsal-text")).to_contain_text("1 new picture")
+    expect(page.locator("#actions button")).to_have_count(0)
+
+
 def test_failures_are_shown_by_reason_downloaded_and_tried_again(
     server: Server, open_page: Open, archive: Path, library: str
 ) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import tarfile
 from collections.abc import Callable
+from contextlib import closing
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -88,7 +90,9 @@ def test_only_the_owner_of_the_data_folder_has_a_server_read_any_folder(
     start: Callable[..., Server], data: Path, table: Path
 ):
     server = start()
-    refused = run("import", table.parent, "--dry-run", "--url", server.url)
+    folder = table.parent / "photos"
+    (folder / "captions.txt").write_text("image,caption\n0.jpg,a brown dog")
+    refused = run("import", folder, "--kind", "flickr30k", "--dry-run", "--url", server.url)
     assert (refused.returncode, "LOOKALIKE_IMPORT_ROOTS" in refused.stderr) == (1, True)
     assert (data / "owner.lock").stat().st_mode & 0o077 == 0
     rehearsed = run("import", table.parent / "photos", "--dry-run", "--data", data)
@@ -133,6 +137,74 @@ def test_a_terminal_that_is_killed_goes_on_with_its_import(
     outcome = json.loads(done.stdout)
     assert (outcome["import_id"], outcome["indexed"]) == (begun["id"], 80), done.stderr
     assert [one["code"] for one in outcome["failures"]] == ["empty_file"]
+
+
+ROWS_OF_FILES = ("pictures", "entries", "imported_pictures")
+
+
+def left(data: Path) -> tuple[list[Path], list[int]]:
+    """Files of pictures and staged ones below the data folder, and rows about pictures."""
+    files = [path for name in ("blobs", "staging") for path in (data / name).glob("*/**/*")]
+    with closing(sqlite3.connect(data / "lookalike.db")) as db:
+        counts = [db.execute(f"SELECT count(*) FROM {one}").fetchone()[0] for one in ROWS_OF_FILES]
+    return [path for path in files if path.is_file()], counts
+
+
+def test_files_are_rehearsed_on_a_server_elsewhere_as_they_then_come_in(
+    start: Callable[..., Server], data: Path, tmp_path: Path
+):
+    server = start(max_file_bytes="20000")
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    again = {"again.jpg": small(0), "large.jpg": small(90) + bytes(20_000)}
+    for name, content in (scenes(0, 70) | BAD | again).items():
+        (folder / name).write_bytes(content)
+    single = tmp_path / "single.png"
+    single.write_bytes(small(91))
+    arguments = ("import", folder, single, "--url", server.url, "--json")
+    rehearsed = run(*arguments, "--dry-run")
+    told = json.loads(rehearsed.stdout)
+    assert (rehearsed.returncode, told["state"], told["dry_run"]) == (1, "done", True)
+    assert left(data) == ([], [0, 0, 0])
+    assert run(*arguments).returncode == 1
+    [done, _] = server.http.get("/imports").json()["imports"]
+    for name in ("new", "duplicate", "failed", "bytes"):
+        assert told["rehearsal"][name] == done[name]
+    failures = server.http.get(f"/imports/{done['id']}/failures").json()
+    assert told["codes"] == told["rehearsal"]["codes"] == failures["codes"]
+    assert done["new"] == 71
+    assert set(failures["codes"]) == {"not_an_image", "empty_file", "truncated", "too_large"}
+    shown = run("import", folder, "--dry-run", "--url", server.url)
+    assert f"Rehearsal of {folder}: 75 pictures: 0 new, 71 known already, 4 failed. It would" in (
+        shown.stdout
+    )
+    refused = run("imports", "perform", told["id"], "--url", server.url)
+    assert (refused.returncode, "without --dry-run" in refused.stderr) == (1, True)
+
+
+def test_a_terminal_that_is_killed_goes_on_with_its_rehearsal(
+    start: Callable[..., Server], data: Path, tmp_path: Path
+):
+    server = start()
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for name, content in scenes(0, 80).items():
+        (folder / name).write_bytes(content)
+    last = tmp_path / "pipe"
+    os.mkfifo(last)  # nobody writes to it, so that the terminal comes to a stop there
+    arguments = ("import", folder, last, "--dry-run", "--url", server.url, "--json")
+    sending = subprocess.Popen(command(*arguments), env=environment())
+    wait_for(
+        lambda: any(one["found"] == 64 for one in server.http.get("/imports").json()["imports"])
+    )
+    sending.kill()
+    sending.wait()
+    [begun] = listed(data)
+    last.unlink()
+    last.touch()
+    done = json.loads(run(*arguments).stdout)
+    assert (done["id"], done["new"], done["codes"]) == (begun["id"], 80, {"empty_file": 1})
+    assert left(data) == ([], [0, 0, 0])
 
 
 def test_a_folder_in_the_layout_of_flickr30k_brings_its_captions(data: Path, table: Path):
@@ -185,17 +257,22 @@ def test_sources_are_told_from_files_and_folders(tmp_path: Path, archive: Path):
     (tmp_path / "folder.zip").mkdir()
     (tmp_path / "a.jpg").write_bytes(b"")
     given = [str(archive), "s3://bucket/x", str(tmp_path / "folder.zip"), str(tmp_path / "a.jpg")]
-    paths, others = sort_sources(given, dry_run=False)
+    paths, others = sort_sources(given)
     assert others == given[:2]
     assert [str(path) for path in paths] == given[2:]
-    assert sort_sources(given[2:3], dry_run=True) == ([], given[2:3])
+    assert sort_sources(given[2:3], "webdataset") == ([], given[2:3])
 
 
-@pytest.mark.parametrize("arguments", [["nowhere.zip"], ["a.jpg", "--dry-run"]])
-def test_wrong_use_ends_with_2(data: Path, tmp_path: Path, arguments: list[str]):
-    (tmp_path / "a.jpg").write_bytes(b"")
-    known = [str(tmp_path / one) if one == "a.jpg" else one for one in arguments]
-    assert run("import", *known, "--data", data).returncode == 2
+@pytest.mark.parametrize("arguments", [["nowhere.zip"], ["nowhere.jpg", "--dry-run"]])
+def test_wrong_use_ends_with_2(data: Path, arguments: list[str]):
+    assert run("import", *arguments, "--data", data).returncode == 2
+
+
+def test_single_pictures_are_rehearsed_too_without_a_server(data: Path, table: Path):
+    one = table.parent / "photos" / "0.jpg"
+    rehearsed = run("import", one, "--dry-run", "--data", data)
+    assert (rehearsed.returncode, "1 new" in rehearsed.stdout) == (0, True), rehearsed.stderr
+    assert left(data) == ([], [0, 0, 0])
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,28 @@
-"""A rehearsal of ten thousand mixed items foretells exactly what the import then does."""
+"""A rehearsal of thousands of mixed items foretells exactly what the import then does."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
 from time import monotonic
+from uuid import UUID
 
 import pytest
 
+from lookalike.services.importing.jobs import Wanted
 from lookalike.services.models import ImportState
 from tests.factories import saved, scene
-from tests.platforms import World, small
+from tests.platforms import World, make_world, small
 from tests.unit.test_imports import counts, pictures, run
+from tests.unit.test_receiving import send
 
 ITEMS = 10_000
+SENT = 500
+AT_ONCE = 64
+LARGEST = 100_000
+LARGE = bytes(LARGEST + 1)
 KNOWN = 40
 
 
@@ -48,6 +57,43 @@ def mixed() -> dict[str, bytes]:
     """Items of every kind in an order that looks random and is always the same."""
     kinds = random.Random(7).choices(list(KINDS), WEIGHTS, k=ITEMS)
     return {f"{number:05}.jpg": KINDS[kind](number) for number, kind in enumerate(kinds)}
+
+
+def sent(world: World, files: Mapping[str, bytes], *, dry_run: bool = False) -> UUID:
+    """Send the files in an import of their own, which is carried out to its end."""
+    spec = {"files": len(files), "fingerprint": "a" * 64}
+    wanted = Wanted("files", spec, "mixed", "main", dry_run=dry_run)
+    import_id = world.platform.imports.start(wanted).row.id
+    for position, names in enumerate(batched(files, AT_ONCE)):
+        send(world, import_id, AT_ONCE * position, *(files[name] for name in names))
+    world.carry()
+    return import_id
+
+
+def batched(names: Iterable[str], size: int) -> Iterator[list[str]]:
+    left = iter(names)
+    while some := list(islice(left, size)):
+        yield some
+
+
+def test_the_prediction_equals_the_outcome_on_mixed_files_that_are_sent(tmp_path: Path):
+    world = make_world(tmp_path / "data", max_file_bytes=LARGEST)
+    world.indexed(*(numbered(-1 - number) for number in range(KNOWN)))
+    files = dict(islice(mixed().items(), SENT)) | {f"large {n}": LARGE for n in range(3)}
+    before = world.blob_names()
+    rehearsed_id = sent(world, files, dry_run=True)
+    foretold = world.platform.imports.get(rehearsed_id).row.rehearsal
+    assert foretold is not None
+    assert (world.blob_names(), pictures(world), world.staged_files()) == (before, KNOWN, [])
+    done_id = sent(world, files)
+    done = world.platform.imports.get(done_id)
+    assert done.row.state == ImportState.DONE
+    assert counts(done) == (foretold["new"], foretold["duplicate"], foretold["failed"])
+    assert world.platform.imports.codes(done_id) == foretold["codes"]
+    assert done.row.bytes == foretold["bytes"]
+    assert set(foretold["codes"]) >= {"truncated", "not_an_image", "too_small", "too_large"}
+    assert min(foretold["new"], foretold["duplicate"], foretold["failed"]) > 10
+    world.platform.close()
 
 
 @pytest.mark.timeout(600)

@@ -6,13 +6,13 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 
 from lookalike.services.errors import InvalidRequestError, MissingFileError, NotFoundError
 from lookalike.services.importing.jobs import Wanted
 from lookalike.services.importing.progress import Progress
 from lookalike.services.importing.receiving import Sent
-from lookalike.services.models import Import, ImportState, now
+from lookalike.services.models import Import, ImportedPicture, ImportState, now
 from lookalike.services.pictures import Selection
 from tests.platforms import World, small
 from tests.unit.test_imports import counts, pictures, start
@@ -142,6 +142,90 @@ def test_only_an_import_of_files_takes_any(world: World):
         world.platform.receiving.receive(uuid4(), 0, [])
 
 
-def test_files_that_are_sent_cannot_be_rehearsed(world: World):
-    with pytest.raises(InvalidRequestError, match="rehearsed"):
-        world.platform.imports.start(wanted(dry_run=True))
+def rehearse(world: World) -> UUID:
+    return world.platform.imports.start(wanted(dry_run=True)).row.id
+
+
+def seen(world: World) -> int:
+    """Bytes that rehearsals and imports remember."""
+    with world.db.read() as session:
+        return session.scalar(select(func.count()).select_from(ImportedPicture)) or 0
+
+
+def test_a_rehearsal_foretells_what_sending_them_does_and_keeps_nothing(world: World):
+    world.indexed(small(1))
+    before, import_id = world.blob_names(), rehearse(world)
+    assert send(world, import_id, 0, *FILES[:2]).row.state == ImportState.QUEUED
+    world.step()
+    assert world.platform.imports.get(import_id).row.state == ImportState.REHEARSING
+    rehearsed = send(world, import_id, 2, *FILES[2:]).row
+    assert rehearsed.state == ImportState.DONE
+    assert (seen(world), world.blob_names(), world.staged_files()) == (0, before, [])
+    assert (pictures(world), world.queue.batches) == (1, [])
+    told = rehearsed.rehearsal
+    assert told is not None
+    assert (told["new"], told["duplicate"], told["codes"]) == (1, 2, {"not_an_image": 1})
+    done_id = begin(world)
+    send(world, done_id, 0, *FILES)
+    world.carry()
+    done = world.platform.imports.get(done_id)
+    assert counts(done) == (told["new"], told["duplicate"], told["failed"])
+    assert done.row.bytes == told["bytes"]
+    assert world.platform.imports.codes(done_id) == told["codes"]
+
+
+def test_a_rehearsal_judges_files_that_are_sent_twice_once(world: World):
+    import_id = rehearse(world)
+    for _ in range(3):
+        assert counts(send(world, import_id, 0, *FILES[:2])) == (1, 0, 1)
+
+
+def test_files_judged_for_a_rehearsal_that_somebody_cancels_meanwhile_count_for_nothing(
+    world: World,
+):
+    import_id = rehearse(world)
+    world.embedder.before["embed"] = lambda: world.platform.imports.cancel(import_id)
+    dropped = send(world, import_id, 0, *FILES)
+    assert (dropped.row.state, dropped.found, seen(world)) == (ImportState.CANCELLED, 0, 0)
+
+
+def test_a_rehearsal_and_an_import_of_the_same_files_are_two(world: World):
+    rehearsal_id, import_id = rehearse(world), begin(world)
+    assert rehearsal_id != import_id
+    send(world, rehearsal_id, 0, FILES[0])
+    world.step()
+    again = world.platform.imports.start(wanted(dry_run=True))
+    assert (again.row.id, again.found) == (rehearsal_id, 1)
+    assert world.platform.imports.start(wanted()).row.id == import_id
+
+
+def test_a_rehearsal_that_nobody_sends_for_is_paused_and_goes_on_when_somebody_does(world: World):
+    import_id = rehearse(world)
+    send(world, import_id, 0, *FILES[:2])
+    world.step()
+    with world.db.write() as session:
+        session.execute(update(Import).values(received_at=now() - timedelta(minutes=11)))
+    world.step()
+    paused = world.platform.imports.get(import_id).row
+    assert (paused.state, "same command" in (paused.message or "")) == (ImportState.PAUSED, True)
+    assert world.platform.imports.start(wanted(dry_run=True)).row.id == import_id
+    assert send(world, import_id, 2, *FILES[2:]).row.state == ImportState.DONE
+
+
+def test_the_time_that_nobody_sent_is_not_foretold(world: World):
+    import_id = rehearse(world)
+    send(world, import_id, 0, *FILES[:2])
+    with world.db.write() as session:
+        session.execute(update(Import).values(received_at=now() - timedelta(minutes=9)))
+    world.platform.imports.start(wanted(dry_run=True))
+    rehearsal = send(world, import_id, 2, *FILES[2:]).row.rehearsal
+    assert rehearsal is not None
+    assert rehearsal["seconds"] < 500
+
+
+def test_a_rehearsal_of_files_is_not_carried_out_without_them(world: World):
+    import_id = rehearse(world)
+    send(world, import_id, 0, *FILES)
+    with pytest.raises(InvalidRequestError, match="without --dry-run"):
+        world.platform.imports.perform(import_id)
+    assert world.platform.imports.get(import_id).row.dry_run

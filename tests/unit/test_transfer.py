@@ -281,6 +281,8 @@ def test_files_that_are_in_already_are_known_as_done(run, folder, http: Client, 
     assert not Transfer(http, "main", ["tag"], bool).was_done(files)
     world.platform.imports.undo(UUID(outcome.import_id or ""))
     assert not transfer.was_done(files)
+    assert run(files, dry_run=True).state == "done"
+    assert not transfer.was_done(files)
 
 
 def test_a_file_larger_than_a_request_fails_alone(run, folder, monkeypatch, http: Client):

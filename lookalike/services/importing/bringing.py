@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from datetime import timedelta
 
 from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
@@ -18,6 +17,7 @@ from lookalike.services.importing.claims import Claim, Claims
 from lookalike.services.importing.kinds import FILES
 from lookalike.services.importing.progress import rate
 from lookalike.services.importing.reading import Reader, Readers
+from lookalike.services.importing.silence import pause_in_silence
 from lookalike.services.importing.taking import BATCH_ITEMS, Batch, take
 from lookalike.services.importing.verdicts import upload_of, verdicts_of
 from lookalike.services.intake import Accepted, Intake, Ledger, Rejected, Upload
@@ -34,13 +34,6 @@ WAIT_SECONDS = 0.5
 
 LAST_SECONDS = 0.1
 """The same while the last ones are: somebody may be waiting for the end."""
-
-SILENCE = timedelta(minutes=10)
-"""After this an import stops to wait for files that are sent: whoever sent them has gone."""
-
-SILENT = (
-    "Nothing has been sent for ten minutes. Give the same command again: it goes on where it was."
-)
 
 
 class Bringing:
@@ -149,8 +142,8 @@ def _come_to_rest(row: Import) -> None:
     if row.exhausted or row.cut_short:
         row.state = ImportState.DONE if row.exhausted else ImportState.CANCELLED
         row.ended_at, row.message = now(), None
-    elif row.kind == FILES and now() - (row.received_at or row.added_at) > SILENCE:
-        row.state, row.message = ImportState.PAUSED, SILENT
+    elif row.kind == FILES:
+        pause_in_silence(row)
 
 
 def _forget(session: Session, row: Import, positions: Sequence[int]) -> int:

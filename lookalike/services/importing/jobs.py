@@ -26,10 +26,10 @@ from lookalike.services.importing.claims import (
     unknown_import,
 )
 from lookalike.services.importing.files import Files
+from lookalike.services.importing.forecast import codes
 from lookalike.services.importing.kinds import FILES
 from lookalike.services.importing.progress import Progress
 from lookalike.services.importing.reading import Opener
-from lookalike.services.importing.rehearsing import codes
 from lookalike.services.libraries import require_library
 from lookalike.services.models import (
     Entry,
@@ -52,7 +52,13 @@ MOST_BEGUN = 100
 LEFT = (ImportState.PAUSED, ImportState.CANCELLED, ImportState.FAILED)
 """States in which no worker goes on, while pictures that it has brought in may still fail."""
 
-UNFINISHED = (ImportState.QUEUED, ImportState.RUNNING, ImportState.PAUSED, ImportState.FAILED)
+UNFINISHED = (
+    ImportState.QUEUED,
+    ImportState.REHEARSING,
+    ImportState.RUNNING,
+    ImportState.PAUSED,
+    ImportState.FAILED,
+)
 """States of an import that its sender can go on with."""
 
 ENDED = (ImportState.CANCELLED, ImportState.DONE, ImportState.FAILED)
@@ -106,8 +112,6 @@ class Imports:
         Raises SourceError when the source cannot be opened at all, NotFoundError for an unknown
         library. When this returns, the import is carried out whatever happens.
         """
-        if wanted.kind == FILES and wanted.dry_run:
-            raise InvalidRequestError("Files that are sent cannot be rehearsed.", field="dry_run")
         with self._db.read() as session:
             require_library(session, wanted.library)
         if staged is not None:
@@ -115,7 +119,7 @@ class Imports:
         # Opened here as well, so that a wrong address or a broken archive is told at once.
         self._try_to_open(wanted, staged)
         if wanted.kind == FILES and (begun := self._begun(wanted)):
-            return self.resume(begun)
+            return self._change(begun, _send_on)
         import_id = new_id()
         row = Import(
             id=import_id,
@@ -256,7 +260,8 @@ class Imports:
 
 
 def _is_same(row: Import, wanted: Wanted) -> bool:
-    return row.spec == wanted.spec and row.tags == list(wanted.tags)
+    told = row.spec == wanted.spec and row.tags == list(wanted.tags)
+    return told and row.dry_run == wanted.dry_run
 
 
 def _told(session: Session, row: Import) -> Progress | None:
@@ -286,6 +291,12 @@ def _resume(_session: Session, row: Import) -> None:
     _again(row)
 
 
+def _send_on(session: Session, row: Import) -> None:
+    """Go on with files that somebody is about to send: the time without any ends here."""
+    _resume(session, row)
+    row.received_at = now()
+
+
 def _cancel(_session: Session, row: Import) -> None:
     if row.state == ImportState.CANCELLED:
         return
@@ -308,6 +319,11 @@ def _undo(_session: Session, row: Import) -> None:
 def _perform(session: Session, row: Import) -> None:
     if not row.dry_run or row.state != ImportState.DONE:
         raise InvalidRequestError("Only a rehearsal that is done can be carried out.")
+    if row.kind == FILES:
+        raise InvalidRequestError(
+            "The files of this rehearsal were sent and are not kept here. Import them from where "
+            "they are: give the same command without --dry-run."
+        )
     session.execute(delete(ImportFailure).where(ImportFailure.import_id == row.id))
     row.dry_run, row.started_at, row.exhausted = False, None, False
     row.position = row.new = row.duplicate = row.failed = row.bytes = 0
