@@ -30,7 +30,7 @@ from lookalike.services.filters import AnyOf
 from lookalike.services.ports import VectorQuery
 from lookalike.services.records import Storage
 from tests.contract.points import EAST, NORTH, SPEC, found, payload, point
-from tests.qdrant_double.engine import Engine, telemetry
+from tests.qdrant_double.engine import GRAPH_BYTES, Engine
 from tests.qdrant_double.process import ROOT, running
 from tests.qdrant_double.server import Double, Seen
 
@@ -168,16 +168,23 @@ def test_an_older_server_offers_less_and_what_else_there_is_gets_said():
     assert engine.get_collections().collections == []
 
 
-def test_a_server_that_is_no_cluster_does_not_tell_what_vectors_take(double, store, monkeypatch):
+def test_a_server_before_1_18_does_not_tell_what_vectors_take(double, store):
     collection = store.open("pictures", SPEC)
-    assert collection.bytes_used() is None
+    assert collection.bytes_used() is None  # not made yet
     collection.upsert([point(1), point(2)])
-    assert collection.bytes_used() == 2 * 4 * 4
-    for alone in (telemetry({}), telemetry({"pictures": None})):
-        monkeypatch.setattr(double.engine, "cluster_telemetry", lambda told=alone: told)
-        assert collection.bytes_used() is None
+    assert collection.bytes_used() == 2 * (4 * 4 + GRAPH_BYTES)
     double.failures.append(404)
     assert collection.bytes_used() is None
+
+
+def test_vectors_without_small_copies_yet_count_in_full(double, store, monkeypatch):
+    collection = store.open("pictures", replace(SPEC, storage=Storage.INT8))
+    collection.upsert([point(1), point(2)])
+    assert collection.bytes_used() == 2 * (4 + GRAPH_BYTES)
+    told = double.engine.memory("pictures")
+    told["vectors"][0]["quantized"] = None
+    monkeypatch.setattr(double.engine, "memory", lambda _: told)
+    assert collection.bytes_used() == 2 * (4 * 4 + GRAPH_BYTES)
 
 
 def test_a_key_over_plain_http_is_no_reason_to_complain():

@@ -7,14 +7,26 @@ import threading
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from httpx import Headers
+from pydantic import BaseModel
 from qdrant_client import QdrantClient, models
 from qdrant_client.http.exceptions import UnexpectedResponse
 
 from tests.qdrant_double.filtering import remember_filters
+
+GRAPH_BYTES = 100
+"""Of each point in the graph that the engine does not have."""
+
+COPY_BITS: dict[type, int] = {
+    models.ScalarQuantization: 8,
+    models.BinaryQuantization: 1,
+    models.TurboQuantization: 4,
+}
+"""Of each number in the small copies that the engine does not have."""
 
 
 class Engine:
@@ -29,6 +41,8 @@ class Engine:
         self._path = path
         self._lock = threading.RLock()
         self._client = self._open()
+        self._copies: dict[str, Any] = {}
+        self.http = SimpleNamespace(client=Rest(self))
 
     def __getattr__(self, name: str) -> Any:
         call = getattr(self._client, name)
@@ -56,11 +70,36 @@ class Engine:
             point.score = float(np.float32(point.score))
         return answer
 
-    def cluster_telemetry(self, **_: object) -> models.DistributedTelemetryData:
-        """Tell what vectors take, as a cluster does, of this one node."""
+    def create_collection(self, name: str, **settings: Any) -> bool:
+        """Make a collection, and remember which small copies it would have."""
+        made: bool = self.__getattr__("create_collection")(name, **settings)
+        self._copies[name] = settings.get("quantization_config")
+        return made
+
+    def memory(self, collection_name: str) -> dict[str, Any]:
+        """Tell what the parts of a collection would take, as `GET /collections/NAME/memory` does.
+
+        The engine has no graph and no small copies: both are worked out from the points.
+        """
         with self._lock:
-            collections = self._client.get_collections().collections
-            return telemetry({one.name: self._vector_bytes(one.name) for one in collections})
+            params = self.get_collection(collection_name).config.params.vectors
+            numbers = self._client.count(collection_name).count * params.size
+            points = numbers // params.size
+        half = params.datatype == models.Datatype.FLOAT16
+        copies = COPY_BITS.get(type(self._copies.get(collection_name)))
+        return {
+            "vectors": [
+                {
+                    "name": "",
+                    "storage": usage(numbers * (2 if half else 4)),
+                    "index": usage(points * GRAPH_BYTES),
+                    "quantized": usage(numbers * copies // 8) if copies else None,
+                }
+            ],
+            "sparse_vectors": [],
+            "payload": usage(points * 100),
+            "payload_index": [{"name": "library", "usage": usage(points * 20)}],
+        }
 
     def empty(self) -> None:
         """Forget everything."""
@@ -78,12 +117,6 @@ class Engine:
             return QdrantClient(":memory:")
         return QdrantClient(path=str(self._path), force_disable_check_same_thread=True)
 
-    def _vector_bytes(self, name: str) -> int:
-        params = self._client.get_collection(name).config.params.vectors
-        assert isinstance(params, models.VectorParams)
-        width = 2 if params.datatype == models.Datatype.FLOAT16 else 4
-        return self._client.count(name).count * params.size * width
-
     def _update(self, collection: str, operation: Any, options: dict[str, Any]) -> Any:
         if isinstance(operation, models.OverwritePayloadOperation):
             for point_id in operation.overwrite_payload.points or ():
@@ -93,21 +126,28 @@ class Engine:
         return result
 
 
-def telemetry(sizes: Mapping[str, int | None]) -> models.DistributedTelemetryData:
-    """What a cluster of one node tells of collections of so many bytes, None for untold."""
-    told = {
-        name: {
-            "id": name,
-            "shards": [
-                {
-                    "id": 0,
-                    "replicas": [{"peer_id": 1, "state": "Active", "vectors_size_bytes": size}],
-                }
-            ],
-        }
-        for name, size in sizes.items()
+class Rest:
+    """Takes what the client has no method for, as its own connection to a server would."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Ask `engine`."""
+        self._engine = engine
+
+    def request(
+        self, *, type_: type[BaseModel], path_params: Mapping[str, str], **_: object
+    ) -> Any:
+        """Answer the one question that is asked in this way."""
+        return type_.model_validate({"result": self._engine.memory(**path_params)})
+
+
+def usage(size: int) -> dict[str, int]:
+    """A part of so many bytes that is all in memory, as the server writes it."""
+    return {
+        "disk_bytes": size,
+        "ram_bytes": size,
+        "cached_bytes": 0,
+        "expected_cache_bytes": 0,
     }
-    return models.DistributedTelemetryData.model_validate({"collections": told})
 
 
 def refusal(error: ValueError) -> UnexpectedResponse:

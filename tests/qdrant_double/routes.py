@@ -31,7 +31,9 @@ class Route:
 
 def create(engine: Engine, name: str, body: models.CreateCollection) -> bool:
     """Make a collection. The engine keeps no more of it than it can use."""
-    return engine.create_collection(name, vectors_config=body.vectors)
+    return engine.create_collection(
+        name, vectors_config=body.vectors, quantization_config=body.quantization_config
+    )
 
 
 def index(engine: Engine, name: str, body: models.CreateFieldIndex) -> Any:
@@ -104,7 +106,6 @@ def _route(method: str, pattern: str, handle: Handler, body: Any = None) -> Rout
 
 ROUTES = [
     _route("GET", "/", lambda engine, *_: engine.info()),
-    _route("GET", "/cluster/telemetry", lambda engine, *_: engine.cluster_telemetry()),
     _route("GET", "/collections", lambda engine, *_: engine.get_collections()),
     _route("GET", "/aliases", lambda engine, *_: engine.get_aliases()),
     _route(
@@ -115,6 +116,7 @@ ROUTES = [
     ),
     _route("GET", COLLECTION, lambda engine, name, _: engine.get_collection(name)),
     _route("GET", f"{COLLECTION}/exists", exists),
+    _route("GET", f"{COLLECTION}/memory", lambda engine, name, _: engine.memory(name)),
     _route("PUT", COLLECTION, create, models.CreateCollection),
     _route("DELETE", COLLECTION, lambda engine, name, _: engine.delete_collection(name)),
     _route("PUT", f"{COLLECTION}/index", index, models.CreateFieldIndex),

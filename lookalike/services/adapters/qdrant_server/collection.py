@@ -15,6 +15,7 @@ from lookalike.services.adapters.qdrant_payload import read_payload
 from lookalike.services.adapters.qdrant_server.errors import FalteringError, MissingError
 from lookalike.services.adapters.qdrant_server.filters import server_filter
 from lookalike.services.adapters.qdrant_server.making import Making
+from lookalike.services.adapters.qdrant_server.memory import measuring
 from lookalike.services.adapters.qdrant_server.queries import request
 from lookalike.services.adapters.qdrant_server.requests import (
     Slice,
@@ -23,14 +24,12 @@ from lookalike.services.adapters.qdrant_server.requests import (
     counting,
     deleting,
     existing,
-    measuring,
     overwriting,
     querying,
     retrieving,
     scrolling,
     upserting,
 )
-from lookalike.services.adapters.qdrant_server.schema import QUANTIZATIONS
 from lookalike.services.adapters.qdrant_server.server import Call, Server
 from lookalike.services.errors import UnavailableError
 from lookalike.services.ports import StoredPayload, VectorQuery
@@ -121,12 +120,10 @@ class QdrantCollection:
         self._server.read("looking for the collection", existing(self._name))
 
     def bytes_used(self) -> int | None:
-        """See VectorCollection. None for storages with small copies, which no server tells of."""
-        if self.spec.storage in QUANTIZATIONS:
-            return None
+        """See VectorCollection. None for a collection that is yet to be made."""
         try:
-            return self._server.read("measuring vectors", measuring(self._name))
-        except MissingError:  # servers before 1.17 do not know the question
+            return self._server.read("measuring vectors", measuring(self._name, self.spec))
+        except MissingError:  # nor do servers before 1.18 know the question
             return None
 
     def wait_until_optimized(self, timeout: float) -> bool:

@@ -96,23 +96,6 @@ def existing(name: str) -> Call[bool]:
     return lambda client, _: client.collection_exists(name)
 
 
-def measuring(name: str) -> Call[int | None]:
-    """The estimate of what full vectors take on all nodes; None if one tells none.
-
-    Only clusters tell, since Qdrant 1.17.
-    """
-
-    def call(client: QdrantClient, seconds: int) -> int | None:
-        told = client.cluster_telemetry(timeout=seconds)
-        there = told.collections.get(name)
-        shards = (there and there.shards) or []
-        sizes = [one.vectors_size_bytes for shard in shards for one in shard.replicas]
-        known = [size for size in sizes if size is not None]
-        return sum(known) if known and len(known) == len(sizes) else None
-
-    return call
-
-
 def offering(client: QdrantClient, _seconds: int) -> tuple[Storage, ...]:
     """The storages that the server has."""
     return offered(client.info().version)
