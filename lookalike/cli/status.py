@@ -58,5 +58,20 @@ def _show_resources(resources: dict[str, Any]) -> None:
     if resources["free"] is not None:
         parts.append(f"free {decimal(resources['free'])}")
     click.echo(f"Disk:     {', '.join(parts)}")
-    if resources["memory"] is not None:
-        click.echo(f"Memory:   {decimal(resources['memory'])}")
+    _show_memory(resources["memory"], resources["workers"] or [])
+
+
+def _show_memory(answering: int | None, workers: list[dict[str, Any]]) -> None:
+    """A worker that is no process of its own is in the memory of the one that answers."""
+    if not workers:
+        click.echo(f"Memory:   {_amount(answering)}")
+        return
+    told = [one["memory"] for one in workers if one["memory"] is not None]
+    all_of_them = _amount(sum(told) if told else None)
+    click.echo(f"Memory:   workers {all_of_them}, process that answers {_amount(answering)}")
+    for one in workers:
+        click.echo(f"          {one['name']}: {_amount(one['memory'])}")
+
+
+def _amount(size: int | None) -> str:
+    return "unknown" if size is None else decimal(size)

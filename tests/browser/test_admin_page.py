@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from PIL import Image, ImageOps
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from tests.browser.conftest import Watch
 from tests.factories import ODD, picture, saved
@@ -284,6 +284,47 @@ def test_the_figures_of_the_moment_are_shown(
     assert int(figure.inner_text()) >= len(ids)
     expect(tiles.filter(has_text="Batches waiting")).to_contain_text("Single uploads")
     expect(tiles.filter(has_text="Disk")).to_contain_text("free")
+    expect(tiles.filter(has_text="Memory")).to_have_text(re.compile(r"^Memory(\d+ MB)server\1$"))
+
+
+def test_each_worker_is_shown_with_its_memory_and_all_together(
+    server: Server, open_page: Open
+) -> None:
+    told = [
+        {"name": f"celery@w{number}", "memory": number * 1_000_000} for number in range(100, 111)
+    ]
+    told[1]["memory"] = None  # one of an older release
+
+    def answer(route: Route) -> None:
+        found = route.fetch().json() | {"memory": 300_000_000, "workers": told}
+        route.fulfill(json=found)
+
+    page = open_page("about:blank")
+    page.route("**/api/v1/resources", answer)
+    page.goto(f"{server.url}/admin")
+    memory = page.locator(".tile", has_text="Memory")
+    expect(memory.locator(".tile-figure")).to_have_text("1.4 GB")
+    lines = [*zip(*(memory.locator(tag).all_inner_texts() for tag in ("dt", "dd")), strict=True)]
+    assert lines[:2] == [("web process that answers", "300 MB"), ("workers together", "1.1 GB")]
+    assert lines[2:5] == [
+        ("celery@w100", "100 MB"),
+        ("celery@w101", NONE),
+        ("celery@w102", "102 MB"),
+    ]
+    assert lines[9:] == [("celery@w107", "107 MB"), ("3 others", "327 MB")]
+
+
+def test_what_workers_hold_is_not_known_while_the_queue_is_down(
+    server: Server, open_page: Open
+) -> None:
+    page = open_page("about:blank")
+    page.route(
+        "**/api/v1/resources",
+        lambda route: route.fulfill(json=route.fetch().json() | {"workers": None}),
+    )
+    page.goto(f"{server.url}/admin")
+    lines = page.locator(".tile", has_text="Memory").locator("dl > div")
+    expect(lines).to_have_text([re.compile(r"\d+ MB$"), f"workers together{NONE}"])
 
 
 def test_new_figures_do_not_take_the_keyboards_place(own: Server, open_page: Open) -> None:

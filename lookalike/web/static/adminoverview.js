@@ -1,8 +1,8 @@
-// The figures of this moment: pictures, queues, workers and memory, disk.
+// The figures of this moment: pictures, queues, workers, memory, disk.
 
 import { age } from "./adminwords.js";
 import { h, say } from "./dom.js";
-import { bytes, count } from "./format.js";
+import { bytes, count, countOf } from "./format.js";
 
 const QUEUES = { interactive: "Single uploads", bulk: "Bulk work" };
 const PARTS = {
@@ -12,6 +12,7 @@ const PARTS = {
   staging: "uploads in hand",
   cache: "converted models",
 };
+const NAMED = 8; // workers with a line of their own: the tile is to stay one
 
 /** The row of figures on top of the page. */
 export class Overview {
@@ -20,10 +21,9 @@ export class Overview {
     this.pictures = new Tile(place, "Searchable pictures");
     this.queues = new Tile(place, "Batches waiting");
     this.workers = new Tile(place, "Workers alive");
+    this.memory = new Tile(place, "Memory");
     this.disk = new Tile(place, "Disk");
-    this.disk.tile.classList.add("tile-broad");
-    this.memory = "–";
-    this.alive = null;
+    for (const { tile } of [this.memory, this.disk]) tile.classList.add("tile-broad");
     this.meter = h("meter", { min: "0", max: "1", high: "0.9", optimum: "0", hidden: true });
     this.meter.setAttribute("aria-label", "Share of the disk that is used");
     this.disk.lines.before(this.meter);
@@ -36,31 +36,46 @@ export class Overview {
       ["failed", count(images.failed), images.failed ? "/library?state=failed" : null],
     ]);
     this.queues.show(count(queue.waiting), (queue.queues ?? []).map(queueLine));
-    this.alive = queue.workers;
-    this.#showWorkers();
-  }
-
-  #showWorkers() {
-    const idle = this.alive === 0;
-    const lines = [["memory of the server", this.memory]];
-    if (idle) lines.unshift(["pictures wait until one starts", ""]);
-    this.workers.show(this.alive === null ? "–" : count(this.alive), lines);
+    const idle = queue.workers === 0;
+    this.workers.show(count(queue.workers), idle ? [["pictures wait until one starts", ""]] : []);
     this.workers.tile.dataset.wrong = idle ? "yes" : "no";
   }
 
   /** @param {Record<string, any>} found what `GET /resources` answers */
-  showResources({ stored, free, total, memory }) {
-    this.memory = memory === null ? "–" : bytes(memory);
-    this.#showWorkers();
+  showResources({ stored, free, total, memory, workers }) {
+    this.memory.show(amount(sum([memory, ...held(workers)])), memoryLines(memory, workers));
     const parts = Object.entries(stored ?? {}).filter(([, size]) => size !== null);
-    const sum = parts.reduce((all, [, size]) => all + size, 0);
     const lines = parts.map(([name, size]) => [PARTS[name] ?? name, bytes(size)]);
     if (free !== null) lines.push(["free", bytes(free)]);
-    this.disk.show(stored ? bytes(sum) : "–", lines);
+    this.disk.show(amount(sum(parts.map(([, size]) => size))), lines);
     this.meter.hidden = !total || free === null;
     if (total) this.meter.value = 1 - free / total;
   }
 }
+
+// A worker that is no process of its own is in the server's memory, and not in the list.
+function memoryLines(memory, workers) {
+  if (workers?.length === 0) return [["server", amount(memory)]];
+  const all = ["workers together", amount(sum(held(workers)))];
+  return [["web process that answers", amount(memory)], all, ...workerLines(workers ?? [])];
+}
+
+function workerLines(workers) {
+  const lines = workers.slice(0, NAMED).map(({ name, memory }) => [name, amount(memory)]);
+  const others = workers.slice(NAMED);
+  if (others.length) lines.push([countOf(others.length, "other"), amount(sum(held(others)))]);
+  return lines;
+}
+
+const held = (workers) => (workers ?? []).map(({ memory }) => memory);
+
+// Of what is known; null when nothing is.
+function sum(sizes) {
+  const told = sizes.filter((size) => size !== null);
+  return told.length ? told.reduce((all, one) => all + one) : null;
+}
+
+const amount = (size) => (size === null ? "–" : bytes(size));
 
 function queueLine({ name, waiting, oldest_seconds: oldest }) {
   const since = oldest ? `, oldest picture ${age(oldest)}` : "";
