@@ -10,6 +10,7 @@ from flask import Flask
 
 from lookalike.cli.client import TIMEOUT, Client
 from lookalike.cli.embedded import Embedded, embedded, server_platform
+from lookalike.cli.in_process import InProcessTransport
 from lookalike.services.errors import NotFoundError
 from lookalike.services.logs import configure_logs
 from lookalike.services.ownership import owner_of
@@ -51,8 +52,7 @@ def connect(
 @contextmanager
 def client_of(web: Flask, token: str = "") -> Iterator[Client]:
     """A client of an app in this process; with its owner's token, one that is the owner."""
-    transport = httpx.WSGITransport(app=web)
-    with httpx.Client(transport=transport, base_url="http://localhost") as http:
+    with httpx.Client(transport=InProcessTransport(web), base_url="http://localhost") as http:
         yield Client(http, token)
 
 

@@ -12,14 +12,14 @@ from types import FrameType
 
 import click
 from flask import Flask
-from waitress.server import BaseWSGIServer, create_server
 
 from lookalike.cli.connection import client_of
 from lookalike.cli.embedded import embedded, server_platform
 from lookalike.cli.importing import report
 from lookalike.cli.options import data_option
+from lookalike.cli.serving import listen
 from lookalike.cli.transfer import Transfer, find_pictures
-from lookalike.services.errors import ConfigurationError, LookalikeError
+from lookalike.services.errors import LookalikeError
 from lookalike.services.logs import configure_logs
 from lookalike.services.models import DEFAULT_LIBRARY
 from lookalike.services.settings import Settings, read_settings
@@ -53,7 +53,7 @@ def serve(settings: Settings, folder: Path | None = None) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     with _running(settings) as (web, announce):
-        server = _listen(settings, web)
+        server = listen(settings, web)
         url = f"http://{_bracketed(settings.host)}:{server.effective_port}"
         announce(url)
         with _importing(web, folder):
@@ -82,25 +82,6 @@ def _stop(_number: int, _frame: FrameType | None) -> None:
 
 def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
-
-
-def _listen(settings: Settings, web: Flask) -> BaseWSGIServer:
-    host = "127.0.0.1" if settings.host == "localhost" else settings.host
-    try:
-        server: BaseWSGIServer = create_server(
-            web,
-            host=host,
-            port=settings.port,
-            threads=settings.web_threads,
-            ident=None,
-            max_request_body_size=settings.max_request_bytes,
-        )
-    except OSError as error:
-        raise ConfigurationError(
-            f"Cannot listen on {settings.host} port {settings.port} ({error.strerror}). "
-            "Choose another with --port."
-        ) from error
-    return server
 
 
 @contextmanager

@@ -256,9 +256,19 @@ class Settings(BaseSettings):
         int,
         Field(
             ge=1024,
-            description="Largest upload request, all its files together.",
+            description="Largest upload request, all its files together. The one file of an import "
+            "has a limit of its own.",
         ),
     ] = 1024 * MEBIBYTE
+    max_import_bytes: Annotated[
+        int,
+        Field(
+            ge=1024,
+            description="Largest archive, table or list that is sent to be imported. The other "
+            "limit is the disk: the data folder must have room for it, twice where `lookalike up` "
+            "serves. Workers copy one that is kept in S3 to their folder for temporary files.",
+        ),
+    ] = 1024 * 1024 * MEBIBYTE
     max_megapixels: Annotated[
         int,
         Field(

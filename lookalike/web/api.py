@@ -138,7 +138,10 @@ def read_body(model: type[M]) -> M:
     """The JSON body as `model`. Raises InvalidRequestError, TooLargeError."""
     if not request.is_json:
         raise InvalidRequestError("Send the body as JSON, with Content-Type: application/json.")
-    if (request.content_length or 0) > MAX_JSON_BYTES:
+    # A body in chunks does not say how long it is: it is read as far as it may be, and a byte.
+    request.max_content_length = MAX_JSON_BYTES + 1
+    told = request.content_length or 0
+    if told > MAX_JSON_BYTES or len(request.get_data()) > MAX_JSON_BYTES:
         raise TooLargeError(
             "The JSON body is too large. Nothing that can be asked takes more than a megabyte.",
             max_bytes=MAX_JSON_BYTES,

@@ -11,6 +11,7 @@ from lookalike import __version__
 from lookalike.services.platform import Platform
 from lookalike.web import (
     admin,
+    bodies,
     check,
     errors,
     failures,
@@ -68,6 +69,7 @@ def create_app(platform: Platform) -> Flask:
     app.config["MAX_FORM_PARTS"] = MAX_FORM_PARTS
     tracing.trace(app)
     guards.protect(app)
+    bodies.bound(app)
     errors.handle(app)
     for blueprint in (*PAGES, _api()):
         app.register_blueprint(blueprint)

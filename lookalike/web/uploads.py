@@ -9,9 +9,8 @@ from werkzeug.datastructures import FileStorage
 
 from lookalike.services.intake import Upload
 from lookalike.services.staging import Staged
+from lookalike.web.bodies import head_of_request
 from lookalike.web.context import platform
-
-IMPORTS = "/api/v1/imports"
 
 
 class StagingRequest(Request):
@@ -36,8 +35,8 @@ class StagingRequest(Request):
             staged.close()
 
     def _most_bytes(self) -> int | None:
-        """An archive to import from may be as large as a request; None means a picture."""
-        return platform().settings.max_request_bytes if self.path == IMPORTS else None
+        """What is imported from has a limit of its own; None means that of a picture."""
+        return platform().settings.max_import_bytes if head_of_request().brings_import else None
 
     def _staged_files(self) -> list[Staged]:
         files: list[Staged] = self.__dict__.setdefault("staged_files", [])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from typing import Any
 
 import pytest
@@ -69,6 +70,84 @@ def test_a_folder_of_the_server_is_imported_where_the_settings_allow_it(
     world.carry()
     assert allowed.get(f"{API}/imports/{answer.json['id']}").json["new"] == 1
     world.platform.close()
+
+
+@pytest.fixture
+def limited(tmp_path) -> World:
+    """A platform to which more may be sent as the file of an import than as anything else."""
+    limits = {"max_file_bytes": 4000, "max_request_bytes": 8000, "max_import_bytes": 40_000}
+    world = make_world(tmp_path / "limited", **limits)
+    yield world
+    assert world.staged_files() == []
+    world.platform.close()
+
+
+def padded(size: int) -> dict[str, bytes]:
+    return {"a.jpg": small(1), "padding.bin": bytes(size)}
+
+
+def test_the_file_of_an_import_has_a_limit_of_its_own(limited: World, create_client):
+    client = create_client(limited)
+    url = start(client, padded(20_000))
+    limited.carry()
+    assert client.get(url).json["new"] == 1
+    answer = post(client, padded(40_000))
+    refused(answer, 413, "too_large")
+    assert "LOOKALIKE_MAX_IMPORT_BYTES" in answer.json["error"]["message"]
+    image = {"file": (io.BytesIO(bytes(9000)), "a.jpg")}
+    refused(client.post(f"{API}/images", data=image), 413, "too_large")
+
+
+class Endless(io.RawIOBase):
+    """A body without an end; counts what was read of it."""
+
+    read_so_far = 0
+
+    def __init__(self, head: bytes) -> None:
+        self._head = head
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        taken = self._head[: len(buffer)] or bytes(min(len(buffer), 1000))
+        self._head = self._head[len(taken) :]
+        buffer[: len(taken)] = taken
+        self.read_so_far += len(taken)
+        return len(taken)
+
+
+@pytest.mark.parametrize(
+    ("kind", "head", "most"),
+    [
+        (
+            "multipart/form-data; boundary=x",
+            b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.zip"\r\n\r\n',
+            40_000,
+        ),
+        ("application/json", b"[", 1024 * 1024),
+    ],
+)
+def test_a_body_without_an_end_is_read_as_far_as_it_may_be_large(
+    limited: World, create_client, kind: str, head: bytes, most: int
+):
+    body = Endless(head)
+    as_chunks = {"wsgi.input": body, "wsgi.input_terminated": True, "CONTENT_LENGTH": ""}
+    answer = create_client(limited).post(
+        f"{API}/imports", content_type=kind, environ_overrides=as_chunks
+    )
+    refused(answer, 413, "too_large")
+    assert body.read_so_far <= most + 1
+
+
+def test_a_file_that_the_disk_has_no_room_for_is_refused_unread(
+    limited: World, create_client, monkeypatch
+):
+    usage = shutil.disk_usage(".")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=600 * 1024))
+    answer = post(create_client(limited), padded(20_000))
+    refused(answer, 507, "storage_full")
+    assert "no room" in answer.json["error"]["message"]
 
 
 def test_an_archive_may_be_larger_than_a_picture(tmp_path, create_client):

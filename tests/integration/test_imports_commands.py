@@ -139,6 +139,20 @@ def test_a_terminal_that_is_killed_goes_on_with_its_import(
     assert [one["code"] for one in outcome["failures"]] == ["empty_file"]
 
 
+def test_a_server_elsewhere_is_sent_an_archive_up_to_a_limit_of_its_own(
+    start: Callable[..., Server], archive: Path
+):
+    size = archive.stat().st_size
+    server = start(max_request_bytes="2000", max_import_bytes=str(size + 2000))
+    assert size > 2000
+    done = run("import", archive, "--url", server.url)
+    assert "12 new, 0 known already, 3 failed" in done.stdout, done.stderr
+    with archive.open("ab") as file:
+        file.write(bytes(2_000_000))
+    refused = run("import", archive, "--url", server.url)
+    assert (refused.returncode, "LOOKALIKE_MAX_IMPORT_BYTES" in refused.stderr) == (1, True)
+
+
 ROWS_OF_FILES = ("pictures", "entries", "imported_pictures")
 
 

@@ -106,11 +106,18 @@ def test_the_dockerfile_is_free_of_known_mistakes():
     assert checked.returncode == 0, checked.stdout
 
 
-def test_the_proxy_lets_the_largest_upload_through_and_little_more():
-    size = re.search(r"max_size (\d+)MiB", CADDYFILE)
+@pytest.mark.parametrize(
+    ("setting", "matcher", "unit"),
+    [("max_request_bytes", "@other", "MiB"), ("max_import_bytes", "@import", "GiB")],
+)
+def test_the_proxy_lets_the_largest_upload_through_and_little_more(
+    setting: str, matcher: str, unit: str
+):
+    size = re.search(rf"request_body {matcher} {{\s+max_size (\d+){unit}", CADDYFILE)
     assert size
-    largest = Settings.model_fields["max_request_bytes"].default
-    assert 1 < int(size[1]) * 1024**2 / largest < 1.05
+    largest = Settings.model_fields[setting].default
+    bytes_each = {"MiB": 1024**2, "GiB": 1024**3}[unit]
+    assert 1 < int(size[1]) * bytes_each / largest < 1.05
 
 
 def test_the_proxy_holds_no_event_back_and_keeps_metrics_inside():
