@@ -62,13 +62,13 @@ def _show_resources(resources: dict[str, Any]) -> None:
 
 
 def _show_memory(answering: int | None, workers: list[dict[str, Any]]) -> None:
-    """A worker that is no process of its own is in the memory of the one that answers."""
+    """A worker that is no process of its own is in the memory of the server that answers."""
     if not workers:
         click.echo(f"Memory:   {_amount(answering)}")
         return
     told = [one["memory"] for one in workers if one["memory"] is not None]
     all_of_them = _amount(sum(told) if told else None)
-    click.echo(f"Memory:   workers {all_of_them}, process that answers {_amount(answering)}")
+    click.echo(f"Memory:   workers {all_of_them}, server that answers {_amount(answering)}")
     for one in workers:
         click.echo(f"          {one['name']}: {_amount(one['memory'])}")
 

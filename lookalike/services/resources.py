@@ -1,4 +1,4 @@
-"""What the platform takes: disk by part, free disk, memory of this process and of workers."""
+"""What the platform takes: disk by part, free disk, memory of this server and of workers."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class ResourcesReport:
     """All figures are bytes. `usage` is None until the first look at the disk is done.
 
     `free` and `total` are of the disk with the data folder, `memory` is the main memory that this
-    process and its decoding processes hold; None where the system does not tell.
+    server's processes hold, those that decode too; None where the system does not tell.
 
     `workers` are processes of their own, `MOST_WORKERS` at most by name; None while the queue does
     not answer. A worker that is a thread of this process is not one of them, as `memory` has what
@@ -76,6 +76,14 @@ class Resources:
         self._usage: Usage | None = None
         self._looking: threading.Thread | None = None
         self._next = float("-inf")
+        self._top: int | None = None
+
+    def count_from(self, pid: int) -> None:
+        """Let the process `pid`, which started this one, count as this server with all below it.
+
+        For servers of several processes: else each would tell of itself alone.
+        """
+        self._top = pid
 
     def report(self, patience: float = PATIENCE_SECONDS) -> ResourcesReport:
         """The figures of this moment; disk use by part is those of a minute ago, or older."""
@@ -84,7 +92,7 @@ class Resources:
         if looking is not None:
             looking.join(patience)
         free, total = _disk(self._folder)
-        return ResourcesReport(self._usage, free, total, held_memory(), self._workers())
+        return ResourcesReport(self._usage, free, total, held_memory(self._top), self._workers())
 
     def _workers(self) -> Sequence[Worker] | None:
         if self._queue is None:

@@ -67,6 +67,13 @@ class logger_class(Logger):  # type: ignore[misc]  # noqa: N801  gunicorn's name
                 handler.setFormatter(formatter(settings.log_format))
 
 
+def post_worker_init(worker: Any) -> None:
+    """Let each process tell the memory of all."""
+    from lookalike.web.context import EXTENSION  # noqa: PLC0415  see the folder above
+
+    worker.wsgi.extensions[EXTENSION].resources.count_from(worker.ppid)
+
+
 def child_exit(_server: Any, worker: Any) -> None:
     """Let the metrics of the processes that are left stand alone."""
     from prometheus_client import multiprocess  # noqa: PLC0415  see the folder above

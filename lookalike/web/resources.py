@@ -38,8 +38,8 @@ class ResourcesAnswer(BaseModel):
 
     `stored` is null until it was measured for the first time, which takes a while for a million
     pictures. `free` and `total` are of the disk that holds the data folder, `memory` is the main
-    memory that the process that answers and its decoding processes hold; null where the system
-    does not tell.
+    memory that the processes of the server that answers hold, those that decode too; null where
+    the system does not tell.
 
     `workers` are those that are processes of their own, 200 at most, by name; null while the queue
     does not answer. In one process there is none: its worker is a thread of it, so that `memory`

@@ -305,7 +305,7 @@ def test_each_worker_is_shown_with_its_memory_and_all_together(
     memory = page.locator(".tile", has_text="Memory")
     expect(memory.locator(".tile-figure")).to_have_text("1.4 GB")
     lines = [*zip(*(memory.locator(tag).all_inner_texts() for tag in ("dt", "dd")), strict=True)]
-    assert lines[:2] == [("web process that answers", "300 MB"), ("workers together", "1.1 GB")]
+    assert lines[:2] == [("web server that answers", "300 MB"), ("workers together", "1.1 GB")]
     assert lines[2:5] == [
         ("celery@w100", "100 MB"),
         ("celery@w101", NONE),

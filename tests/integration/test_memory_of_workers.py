@@ -34,6 +34,24 @@ def held(worker: Worker) -> tuple[int, int]:
     return process.memory_info().rss, sum(one.rss - one.shared for one in below)
 
 
+def test_each_web_process_tells_the_memory_of_all(cluster: Cluster):
+    web = cluster.web(web_processes="2")
+    server = psutil.Process(web.process.pid)
+    wait_until(lambda: len(server.children()) == 2, "both have started")
+
+    def all_count() -> bool:
+        alone, below = held(web)
+        return below < web.http.get("/resources").json()["memory"] < alone + 2 * below
+
+    wait_until(all_count, "both are told of")
+
+    def of_one() -> int:
+        return max(one.memory_info().rss for one in server.children())
+
+    for _ in range(4):  # whichever answers
+        assert web.http.get("/resources").json()["memory"] > 1.5 * of_one()
+
+
 def test_a_worker_tells_its_memory_with_its_decoders_until_it_is_stopped(cluster: Cluster):
     web = cluster.web()
     assert told(web) == {}

@@ -54,6 +54,15 @@ def test_what_processes_below_hold_counts_as_long_as_they_are_there(program: str
     assert held() - before < HELD / 2
 
 
+def test_another_process_is_told_of_as_well():
+    with started(CALLS):
+        [below] = psutil.Process().children()
+        found = held_memory(below.pid)
+        assert found is not None
+        assert HELD < found < 2 * HELD
+    assert held_memory(below.pid) is None
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what is shared")
 def test_what_is_shared_with_processes_below_counts_once():
     with started(HOLDS):

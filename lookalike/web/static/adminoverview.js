@@ -57,7 +57,7 @@ export class Overview {
 function memoryLines(memory, workers) {
   if (workers?.length === 0) return [["server", amount(memory)]];
   const all = ["workers together", amount(sum(held(workers)))];
-  return [["web process that answers", amount(memory)], all, ...workerLines(workers ?? [])];
+  return [["web server that answers", amount(memory)], all, ...workerLines(workers ?? [])];
 }
 
 function workerLines(workers) {
