@@ -17,6 +17,7 @@ from lookalike.web import (
     failures,
     guards,
     health,
+    import_pages,
     imports,
     indexes,
     libraries,
@@ -50,7 +51,7 @@ APIS = (
     failures.api,
     resources.api,
 )
-PAGES = (search.pages, pictures.pages, imports.pages, admin.pages, health.pages, metrics.pages)
+PAGES = (search.pages, pictures.pages, import_pages.pages, admin.pages, health.pages, metrics.pages)
 
 
 class ReadableJson(DefaultJSONProvider):

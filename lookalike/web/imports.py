@@ -1,229 +1,43 @@
-"""Bulk imports over HTTP: start, watch, steer, and what failed; and their pages."""
+"""Bulk imports over HTTP: start, watch, steer, and what failed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
-from typing import Annotated, Any, Literal, TypeAlias, cast
+from typing import cast
 from uuid import UUID
 
-from flask import Blueprint, Response, render_template, request
-from pydantic import BaseModel, ConfigDict, Field, Json, field_validator
+from flask import Response, request
 
-from lookalike.services.errors import (
-    InvalidRequestError,
-    MissingFileError,
-    PictureError,
-    TooLargeError,
-)
-from lookalike.services.importing.jobs import Wanted
+from lookalike.services.errors import InvalidRequestError
 from lookalike.services.importing.kinds import file_options, name_of
-from lookalike.services.importing.progress import Progress
 from lookalike.services.importing.receiving import Sent
-from lookalike.services.labels import Tags
-from lookalike.services.models import DEFAULT_LIBRARY, ImportFailure, ImportState
-from lookalike.services.sources.names import MAX_NAME, shown
+from lookalike.services.importing.starting import Wanted
+from lookalike.services.sources.names import shown
 from lookalike.services.staging import Staged
 from lookalike.web.api import Api, Binary, read_form
 from lookalike.web.context import platform
+from lookalike.web.import_answers import (
+    FailuresAnswer,
+    ImportAnswer,
+    ImportsAnswer,
+    answer_of,
+    failed_item,
+    is_ended,
+)
+from lookalike.web.import_requests import (
+    FailuresQuery,
+    ImportFields,
+    ImportForm,
+    ImportsQuery,
+    NewImport,
+    RetryRequest,
+    SentFields,
+    SentForm,
+)
 from lookalike.web.import_streams import csv_of, events_of
 from lookalike.web.owner import is_owner
-from lookalike.web.pictures import FilePart
-from lookalike.web.schemas import Failure
 
 api = Api("imports")
-pages = Blueprint("imports", __name__)
-
-
-Kind: TypeAlias = Literal[
-    "files", "folder", "zip", "tar", "webdataset", "manifest", "urls", "s3", "flickr30k"
-]
-"""What can be imported from."""
-
-
-class NewImport(BaseModel):
-    """An import from where the server can read by itself.
-
-    `kind` is the kind of source, `source` its options, such as `{"path": "/srv/pictures"}` for a
-    `folder` or `{"url": "s3://bucket/folder"}` for `s3`. `dry_run` only says what would happen.
-    Without a kind, the name of the file at `path` tells it. `name` is what people see it as, by
-    default where it comes from.
-
-    `files` are sent afterwards (`POST /imports/{id}/images`); `source` then tells how many
-    `files` there are and a `fingerprint` of them, 64 hexadecimal digits. Where an import of the
-    same files has not come to its end, the answer is that one, and `found` says where to go on.
-    In a rehearsal of theirs they are judged as they come and not kept.
-    """
-
-    model_config = ConfigDict(extra="forbid")
-
-    kind: Kind | Literal[""] = ""
-    name: Annotated[str, Field(max_length=MAX_NAME)] = ""
-    source: dict[str, Any] = {}
-    library: str = DEFAULT_LIBRARY
-    tags: Tags = []
-    dry_run: bool = False
-
-
-class ImportFields(BaseModel):
-    """What goes with an uploaded archive, manifest or list. The file's name tells the kind.
-
-    `tags` may repeat, or be one text with commas.
-    """
-
-    model_config = ConfigDict(extra="forbid")
-
-    kind: Kind | Literal[""] = ""
-    source: Json[dict[str, Any]] = Field(default_factory=dict)
-    library: str = DEFAULT_LIBRARY
-    tags: Tags = []
-    dry_run: bool = False
-
-    @field_validator("tags", mode="before")
-    @classmethod
-    def _split(cls, texts: list[str]) -> list[str]:
-        return [part for text in texts for part in text.split(",") if part.strip()]
-
-
-class ImportForm(ImportFields):
-    """An import from a file that is sent along."""
-
-    file: FilePart
-    source: dict[str, Any] = Field(default_factory=dict)
-
-
-class SentItem(BaseModel):
-    """A file of an import: its name, and what went wrong if its bytes are not among those sent."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    name: Annotated[str, Field(max_length=MAX_NAME)]
-    error: Annotated[str, Field(max_length=MAX_NAME)] = ""
-    code: Literal["missing_file", "too_large"] = "missing_file"
-
-    def refusal(self) -> PictureError | None:
-        """The error, None for a file that was sent."""
-        kind = TooLargeError if self.code == "too_large" else MissingFileError
-        return kind(self.error) if self.error else None
-
-
-class SentFields(BaseModel):
-    """What goes with files that are sent to an import.
-
-    `position` is that of the first of `items`, which name each file in its order.
-    """
-
-    model_config = ConfigDict(extra="forbid")
-
-    position: int = Field(ge=0, le=2**31 - 1)
-    items: Json[list[SentItem]]
-
-
-class SentForm(SentFields):
-    """Files of an import: the bytes of all `items` without an error, in the same order."""
-
-    items: list[SentItem] = Field(min_length=1)
-    file: list[FilePart] = []
-
-
-class ImportsQuery(BaseModel):
-    """Which imports to list."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    limit: int = Field(default=50, ge=1, le=200)
-    cursor: UUID | None = None
-
-
-class FailuresQuery(BaseModel):
-    """Which failures to list, and whether as JSON, a page at a time, or all as CSV."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    code: str | None = Field(default=None, max_length=40)
-    limit: int = Field(default=100, ge=1, le=1000)
-    cursor: int = Field(default=0, ge=0, le=2**31 - 1)
-    format: str = Field(default="json", pattern="^(json|csv)$")
-
-
-class RetryRequest(BaseModel):
-    """The position of the failed item that is tried again; without one, all are."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    position: int | None = Field(default=None, ge=0, le=2**31 - 1)
-
-
-class Rehearsal(BaseModel):
-    """What an import would do: items by outcome, failures by code, bytes stored, seconds taken."""
-
-    new: int
-    duplicate: int
-    failed: int
-    codes: dict[str, int]
-    bytes: int
-    seconds: float
-
-
-class ImportAnswer(BaseModel):
-    """An import. Every item that was `found` is new, duplicate or failed.
-
-    `done` are searchable; `pending` are stored and wait to be indexed. `total` is null while
-    nobody knows it, and so are `rate` (items a second) and `seconds_left`. `message` says what it
-    waits for, `error` why it ended.
-    """
-
-    id: UUID
-    kind: str
-    name: str
-    source: dict[str, Any]
-    library: str
-    tags: list[str]
-    dry_run: bool
-    state: ImportState
-    error: Failure | None
-    message: str | None
-    total: int | None
-    found: int
-    done: int
-    new: int
-    duplicate: int
-    failed: int
-    pending: int
-    removed: int
-    bytes: int
-    rate: float | None
-    seconds_left: float | None
-    rehearsal: Rehearsal | None
-    added_at: datetime
-    started_at: datetime | None
-    ended_at: datetime | None
-
-
-class ImportsAnswer(BaseModel):
-    """A stretch of imports, newest first; `next_cursor` continues it."""
-
-    imports: list[ImportAnswer]
-    next_cursor: UUID | None
-
-
-class FailedItem(BaseModel):
-    """An item that did not become searchable; `retry` says that it is about to be tried again."""
-
-    position: int
-    name: str
-    code: str
-    message: str
-    picture_id: UUID | None
-    retry: bool
-
-
-class FailuresAnswer(BaseModel):
-    """A stretch of failures in the order of the source, and how many there are by code."""
-
-    failures: list[FailedItem]
-    codes: dict[str, int]
-    next_cursor: int | None
 
 
 @api.operation(
@@ -380,7 +194,7 @@ def import_failures(import_id: UUID, query: FailuresQuery) -> FailuresAnswer | R
         return csv_of(imports, import_id, query.code)
     page = imports.failures(import_id, query.limit, query.cursor, query.code)
     return FailuresAnswer(
-        failures=[_failed(one) for one in page.failures],
+        failures=[failed_item(one) for one in page.failures],
         codes=imports.codes(import_id),
         next_cursor=page.next_position,
     )
@@ -401,73 +215,3 @@ def import_events(import_id: UUID) -> Response:
     imports.get(import_id)
     look: Callable[[], str] = lambda: answer_of(imports.get(import_id)).model_dump_json()  # noqa: E731
     return events_of(look, lambda: is_ended(imports.get(import_id)))
-
-
-@pages.get("/imports")
-def imports_page() -> str:
-    """Start an import, and see those that there are."""
-    return render_template("imports.html", roots=platform().settings.import_roots)
-
-
-@pages.get("/imports/<uuid:import_id>")
-def import_page(import_id: UUID) -> str:
-    """One import, live. Raises NotFoundError."""
-    name = platform().imports.get(import_id).row.name
-    return render_template("import.html", import_id=import_id, name=name)
-
-
-def is_ended(progress: Progress) -> bool:
-    """Whether nothing about the import changes by itself any more."""
-    return progress.row.state in {
-        ImportState.DONE,
-        ImportState.CANCELLED,
-        ImportState.FAILED,
-        ImportState.UNDONE,
-    }
-
-
-def answer_of(progress: Progress) -> ImportAnswer:
-    """The API's view of an import."""
-    row = progress.row
-    return ImportAnswer(
-        id=row.id,
-        kind=row.kind,
-        name=row.name,
-        source=row.spec,
-        library=row.library,
-        tags=row.tags,
-        dry_run=row.dry_run,
-        state=row.state,
-        error=Failure(code=row.code, message=row.message or "") if row.code else None,
-        message=None if row.code else row.message,
-        total=row.total,
-        found=progress.found,
-        done=progress.done,
-        new=row.new,
-        duplicate=row.duplicate,
-        failed=row.failed,
-        pending=progress.pending,
-        removed=row.removed,
-        bytes=row.bytes,
-        rate=_rounded(progress.rate),
-        seconds_left=_rounded(progress.seconds_left),
-        rehearsal=Rehearsal(**row.rehearsal) if row.rehearsal else None,
-        added_at=row.added_at,
-        started_at=row.started_at,
-        ended_at=row.ended_at,
-    )
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 1)
-
-
-def _failed(one: ImportFailure) -> FailedItem:
-    return FailedItem(
-        position=one.position,
-        name=one.name,
-        code=one.code,
-        message=one.message,
-        picture_id=one.picture_id,
-        retry=one.retry,
-    )

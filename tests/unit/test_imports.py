@@ -14,8 +14,8 @@ from sqlalchemy import func, select, update
 
 from lookalike.services.claims import OvertakenError
 from lookalike.services.errors import InvalidRequestError, NotFoundError, SourceError
-from lookalike.services.importing.jobs import Wanted
 from lookalike.services.importing.progress import Progress
+from lookalike.services.importing.starting import Wanted
 from lookalike.services.models import (
     Import,
     ImportedPicture,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lookalike.services.importing.jobs import Wanted
+from lookalike.services.importing.starting import Wanted
 from lookalike.services.models import ImportState
 from tests.hostile import Packed, many_entries, member, tar_of, zip_bomb, zip_of
 from tests.platforms import World, make_world, small

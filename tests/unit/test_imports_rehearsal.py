@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 
-from lookalike.services.importing.jobs import Wanted
+from lookalike.services.importing.starting import Wanted
 from lookalike.services.models import ImportState
 from tests.factories import saved, scene
 from tests.platforms import World, make_world, small

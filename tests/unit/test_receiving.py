@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import func, select, update
 
 from lookalike.services.errors import InvalidRequestError, MissingFileError, NotFoundError
-from lookalike.services.importing.jobs import Wanted
 from lookalike.services.importing.progress import Progress
 from lookalike.services.importing.receiving import Sent
+from lookalike.services.importing.starting import Wanted
 from lookalike.services.models import Import, ImportedPicture, ImportState, now
 from lookalike.services.pictures import Selection
 from tests.platforms import World, small
