@@ -22,6 +22,10 @@ from lookalike.services.sources.tars import Entry, TarReader
 
 _TEXTS = frozenset({"json", "txt", "cls"})
 
+MOST_WAITING = 1000
+"""Pictures of one stem that wait for their labels, good or refused. Samples have a few; behind so
+many, those so far go on with the labels there are."""
+
 
 @dataclass(slots=True)
 class _Sample:
@@ -37,8 +41,8 @@ class WebDatasetSource:
     """The pictures of a shard, in order.
 
     `.json` gives title, tags and attributes; what does not fit is left out. `.txt` becomes the
-    title and the attribute `caption`, `.cls` the attribute `class`. Holds one sample, whose
-    pictures together may be as large as one picture.
+    title and the attribute `caption`, `.cls` the attribute `class`. Holds one sample:
+    `MOST_WAITING` pictures at most, which together may be as large as one picture.
     """
 
     def __init__(self, file: BinaryIO, limits: SourceLimits) -> None:
@@ -51,9 +55,9 @@ class WebDatasetSource:
         pictures = (one for sample in self._samples() for one in _items(sample))
         for position, (name, data, labels) in islice(enumerate(pictures), start, None):
             if isinstance(data, PictureError):
-                yield Refused(position, shown(name), data)
+                yield Refused(position, name, data)
             else:
-                yield Found(position, shown(name), labels, partial(_write, data))
+                yield Found(position, name, labels, partial(_write, data))
 
     def total(self) -> int | None:
         """See Source. None for a packed shard."""
@@ -74,10 +78,13 @@ class WebDatasetSource:
             if stem != sample.stem:
                 yield sample
                 sample = _Sample(stem)
+            elif len(sample.pictures) >= MOST_WAITING:
+                yield sample
+                sample = _Sample(stem, texts=sample.texts)
             if isinstance(entry, Entry):
                 self._take(sample, entry, ending)
             else:
-                sample.pictures.append(entry)
+                sample.pictures.append((shown(name), entry[1]))
         yield sample
 
     def _take(self, sample: _Sample, entry: Entry, ending: str) -> None:
@@ -87,12 +94,12 @@ class WebDatasetSource:
         try:
             entry.read(data, most)
         except PictureError as error:
-            sample.pictures.append((entry.name, error))
+            sample.pictures.append((shown(entry.name), error))
             return
         if is_text:
             sample.texts[ending] = bytes(data.held)
         else:
-            sample.pictures.append((entry.name, bytes(data.held)))
+            sample.pictures.append((shown(entry.name), bytes(data.held)))
             sample.size += len(data.held)
 
 

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
+from io import BytesIO
 from pathlib import Path
 
-from lookalike.services.sources.records import Found
+import pytest
+
+from lookalike.services.sources import webdataset
+from lookalike.services.sources.records import Found, SourceLimits
+from lookalike.services.sources.webdataset import WebDatasetSource
 from tests.hostile import member, tar_of
 from tests.unit.sources.reading import GOOD, KIB, codes, nothing_left_open, opened, outcomes
 
@@ -77,6 +82,39 @@ def test_a_sample_holds_no_more_than_a_picture_may():
     parts = [member(f"1.{number}.jpg", bytes(100 * KIB)) for number in range(4)]
     shard = tar_of([*parts, member("2.jpg")])
     assert codes(opened("webdataset", shard)) == ["ok", "ok", "too_large", "too_large", "ok"]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "kind"),
+    [("../1.{}.jpg", b"", b"0"), ("1.{}.jpg", b"", b"2"), ("1.{}.jpg", b"", b"0")],
+)
+def test_members_of_one_stem_do_not_pile_up(
+    monkeypatch: pytest.MonkeyPatch, name: str, data: bytes, kind: bytes
+):
+    monkeypatch.setattr(webdataset, "MOST_WAITING", 10)
+    count = 2000
+    same = [member(name.format(number), data, kind=kind) for number in range(count)]
+    file = BytesIO(tar_of([member("1.txt", b"a dog"), *same]))
+    source = WebDatasetSource(file, SourceLimits())
+    items = source.items()
+    next(items)
+    assert file.tell() < len(file.getvalue()) / 2
+    assert [item.position for item in items] == list(range(1, count))
+
+
+def test_a_label_holds_for_all_that_come_behind_it(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(webdataset, "MOST_WAITING", 2)
+    pictures = [member(f"1.{number}.jpg") for number in range(5)]
+    shard = tar_of([*pictures[:3], member("1.cls", b"7"), *pictures[3:], member("2.jpg")])
+    known = {name: told["attributes"] for name, told in labels(shard).items()}
+    assert known == {
+        "1.0.jpg": {},
+        "1.1.jpg": {},
+        "1.2.jpg": {"class": 7},
+        "1.3.jpg": {"class": 7},
+        "1.4.jpg": {"class": 7},
+        "2.jpg": {},
+    }
 
 
 def test_a_folder_of_shards_is_one_source(tmp_path: Path):
