@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from lookalike.services.blobs import original_key
 from lookalike.services.db import Database, lock
-from lookalike.services.errors import PictureError
+from lookalike.services.errors import LookalikeError, PictureError, UnavailableError
 from lookalike.services.failpoints import reach
 from lookalike.services.imaging.inspection import PictureInfo, inspect
 from lookalike.services.imaging.limits import Limits
@@ -30,6 +30,7 @@ from lookalike.services.ports import BlobStore, IndexQueue
 from lookalike.services.queueing import queue_pictures
 from lookalike.services.records import Queue
 from lookalike.services.staging import Staged
+from lookalike.services.unused import remove_unused
 
 log = structlog.get_logger(__name__)
 
@@ -123,11 +124,18 @@ class Intake:
             require_library(session, library)
         checked = [self._check(upload) for upload in uploads]
         sound = [item for item in checked if isinstance(item, _Sound)]
-        for item in sound:
-            self._store(item)
         if not sound and ledger is None:
             return [item for item in checked if isinstance(item, Rejected)]
-        return self._record(checked, sound, library, labels, queue, ledger)
+        try:
+            for item in sound:
+                self._store(item)
+            outcomes, accepted = self._record(checked, sound, library, labels, queue, ledger)
+        except Exception as error:
+            if type(error) is not UnavailableError:  # nothing could be removed then either
+                self._take_back(sound)
+            raise
+        self._after_commit(sound, accepted, queue)
+        return outcomes
 
     def _check(self, upload: Upload) -> _Sound | Rejected:
         try:
@@ -148,7 +156,8 @@ class Intake:
         labels: Labels,
         queue: Queue,
         ledger: Ledger | None,
-    ) -> list[Accepted | Rejected]:
+    ) -> tuple[list[Accepted | Rejected], list[Accepted]]:
+        """What became of all, and of those that are accepted."""
         reach("before_commit")
         with self._db.write() as session:
             require_library(session, library)
@@ -162,8 +171,19 @@ class Intake:
             outcomes = _merged(checked, accepted)
             if ledger is not None:
                 ledger(session, outcomes)
-        self._after_commit(sound, accepted, queue)
-        return outcomes
+        return outcomes, accepted
+
+    def _take_back(self, sound: Sequence[_Sound]) -> None:
+        """Remove the files of pictures that were not recorded, but for those others have too.
+
+        What cannot be removed now is found by `check`.
+        """
+        try:
+            for sha256 in {item.sha256 for item in sound}:
+                with self._db.write() as session:
+                    remove_unused(session, self._blobs, sha256)
+        except LookalikeError as error:
+            log.warning("files_left", pictures=len(sound), reason=error.message)
 
     def _after_commit(
         self, sound: Sequence[_Sound], accepted: Sequence[Accepted], queue: Queue

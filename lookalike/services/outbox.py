@@ -13,16 +13,16 @@ from contextvars import copy_context
 from uuid import UUID
 
 import structlog
-from sqlalchemy import exists, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from lookalike.services.blobs import original_key, thumbnail_key
 from lookalike.services.db import Database, lock
 from lookalike.services.errors import UnavailableError
 from lookalike.services.indexes import Indexes
 from lookalike.services.models import Entry, OutboxItem, Picture, now
 from lookalike.services.payloads import payload_of
 from lookalike.services.ports import BlobStore
+from lookalike.services.unused import remove_unused
 
 log = structlog.get_logger(__name__)
 
@@ -127,16 +127,7 @@ class Outbox:
             if current != revision or (promise and promise.added_at != item.added_at):
                 return False
             if current is None:
-                self._remove_blobs(session, item.sha256)
+                remove_unused(session, self._blobs, item.sha256)
             if promise and not (promise.until and promise.until > now()):
                 session.delete(promise)
             return True
-
-    def _remove_blobs(self, session: Session, sha256: str) -> None:
-        # Inside the write transaction, which holds the lock on these bytes that an upload of them
-        # takes too: an upload comes either before it (then its row is seen here) or after it
-        # (then it finds the blob gone and stores it again). It is the one thing outside SQL that
-        # a transaction waits for; unlinking takes microseconds, an S3 store milliseconds.
-        if not session.scalar(select(exists().where(Picture.sha256 == sha256))):
-            self._blobs.delete(original_key(sha256))
-            self._blobs.delete(thumbnail_key(sha256))

@@ -11,12 +11,13 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select, update
 
-from lookalike.services.errors import NotFoundError
-from lookalike.services.labels import Changes
+from lookalike.services.errors import LookalikeError, NotFoundError, StorageFullError
+from lookalike.services.intake import Upload
+from lookalike.services.labels import Changes, Labels
 from lookalike.services.models import Entry, OutboxItem, State, now
 from lookalike.services.outbox import Outbox
 from lookalike.services.pictures import Selection
-from tests.platforms import World, small
+from tests.platforms import OUTAGE, World, small
 
 pytestmark = pytest.mark.both_databases
 
@@ -211,6 +212,77 @@ def test_an_upload_whose_file_is_removed_just_before_its_row_is_there_stores_it_
     assert acknowledged != present
     with world.platform.pictures.original(acknowledged)[1] as file:
         assert file.read() == small()
+
+
+class NotRecordedError(LookalikeError):
+    """Why a test does not let pictures be recorded."""
+
+
+def dropped(world: World, *files: bytes) -> None:
+    """Offer files whose transaction is undone when all is written."""
+
+    def refuse(*_: object) -> None:
+        raise NotRecordedError("Another worker has taken this over.")
+
+    uploads = [Upload("a.jpg", world.platform.staging.new()) for _ in files]
+    for upload, data in zip(uploads, files, strict=True):
+        upload.staged.write(data)
+    try:
+        with pytest.raises(NotRecordedError):
+            world.platform.intake.add(uploads, "main", Labels(), ledger=refuse)
+    finally:
+        for upload in uploads:
+            upload.staged.close()
+
+
+def originals(world: World) -> int:
+    return sum(name.startswith("originals/") for name in world.blob_names())
+
+
+def test_pictures_that_are_not_recorded_leave_no_files_but_those_of_others(world: World):
+    [present] = world.indexed(small(1))
+    before = world.blob_names()
+    dropped(world, small(0), small(1), small(2), small(0))
+    assert world.blob_names() == before
+    world.platform.pictures.original(present)[1].close()
+
+
+def test_files_that_are_taken_back_under_an_upload_of_the_same_bytes_are_stored_again(
+    world: World,
+):
+    world.blobs.after["put"] = lambda: dropped(world, small())
+    [acknowledged] = world.add(small())
+    with world.platform.pictures.original(acknowledged)[1] as file:
+        assert file.read() == small()
+
+
+def test_files_of_an_upload_that_is_acknowledged_meanwhile_are_not_taken_back(world: World):
+    acknowledged: list[UUID] = []
+    world.blobs.after["put"] = lambda: acknowledged.extend(world.add(small()))
+    dropped(world, small())
+    world.platform.pictures.original(acknowledged[0])[1].close()
+
+
+def test_what_cannot_be_taken_back_does_not_hide_why_it_was_dropped(world: World):
+    def refuse() -> None:
+        raise OUTAGE
+
+    world.blobs.before["delete"] = refuse
+    dropped(world, small())
+    assert originals(world) == 1
+
+
+def test_a_disk_that_fills_up_keeps_none_of_the_pictures_before(world: World):
+    def fill() -> None:
+        raise StorageFullError("The disk is full.")
+
+    def arrange() -> None:
+        world.blobs.before["put"] = fill
+
+    world.blobs.after["put"] = arrange
+    with pytest.raises(StorageFullError):
+        world.offer(small(1), small(2))
+    assert originals(world) == 0
 
 
 def test_everything_at_once_ends_in_agreement(world: World):

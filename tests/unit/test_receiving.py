@@ -93,6 +93,13 @@ def test_nothing_is_taken_while_it_is_paused_or_after_its_end(world: World):
     assert pictures(world) == 1
 
 
+def test_files_of_an_import_that_is_cancelled_under_them_are_not_kept(world: World):
+    import_id = begin(world)
+    world.blobs.after["put"] = lambda: world.platform.imports.cancel(import_id)
+    assert send(world, import_id, 0, *FILES).found == 0
+    assert (pictures(world), world.blob_names()) == (0, set())
+
+
 def test_whoever_starts_the_same_again_goes_on_with_it(world: World):
     import_id = begin(world)
     send(world, import_id, 0, *FILES[:2])
