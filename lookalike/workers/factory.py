@@ -13,6 +13,7 @@ from lookalike.services.broker import SWEEP_QUEUE, SWEEP_TASK, transport_options
 from lookalike.services.platform import Platform
 from lookalike.services.records import Queue
 from lookalike.services.settings import Settings
+from lookalike.workers import redis_broker
 from lookalike.workers.tasks import register
 
 QUEUES = (SWEEP_QUEUE, Queue.INTERACTIVE, Queue.BULK)
@@ -41,6 +42,7 @@ def _declared(name: str) -> Declared:
 
 def create_app(settings: Settings, platform: Callable[[], Platform]) -> Celery:
     """A Celery app whose tasks work on what `platform` gives when the first one comes in."""
+    redis_broker.use_for_redis()
     app = Celery("lookalike", broker=settings.broker_url)
     app.conf.update(
         task_queues=[_declared(str(name)) for name in QUEUES],
