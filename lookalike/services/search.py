@@ -196,6 +196,7 @@ class Search:
     def _embed(self, index: OpenIndex, file: BinaryIO, box: Box | None) -> Vector:
         recipe = index.embedder.definition.recipe
         pixels = self._decoder.prepare_query(read_picture(file, self._limits), recipe, box)
+        index.collection.check()  # before a network is loaded and computed for nothing
         vector: Vector = index.embedder.embed([pixels])[0]
         return vector
 

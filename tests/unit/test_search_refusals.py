@@ -99,6 +99,13 @@ def test_a_part_that_is_down_makes_search_unavailable(world: World, part: str):
         world.search(picture=BytesIO(small()))
 
 
+def test_no_network_is_asked_while_the_vectors_cannot_be(world: World):
+    world.vectors.failure = OUTAGE
+    world.embedder.failure = AssertionError("asked for nothing")
+    with pytest.raises(UnavailableError):
+        world.search(picture=BytesIO(small()))
+
+
 def test_a_crop_of_a_picture_whose_file_is_lost_says_so(world: World):
     [picture_id] = world.indexed(small())
     world.lose_original(picture_id)
