@@ -17,6 +17,7 @@ from qdrant_client import QdrantClient, models
 from qdrant_client.http.exceptions import UnexpectedResponse
 
 from tests.qdrant_double.filtering import remember_filters
+from tests.qdrant_double.nearness import trust_lengths
 
 GRAPH_BYTES = 100
 """Of each point in the graph that the engine does not have."""
@@ -38,6 +39,7 @@ class Engine:
     def __init__(self, path: Path | None = None) -> None:
         """Keep points in memory, or also in the folder `path`."""
         remember_filters()
+        trust_lengths()
         self._path = path
         self._lock = threading.RLock()
         self._client = self._open()

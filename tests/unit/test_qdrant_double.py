@@ -1,10 +1,11 @@
-"""The double's remembered filters answer what the engine's own do, also after changes."""
+"""What the double does faster than the engine answers what the engine's own does."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from qdrant_client import models
@@ -12,6 +13,7 @@ from qdrant_client.local.payload_filters import calculate_payload_mask
 
 from tests.qdrant_double import filtering
 from tests.qdrant_double.filtering import MOST, mask_of
+from tests.qdrant_double.nearness import cosines, of_engine
 
 TAGS = ["a", "b", "c"]
 
@@ -69,3 +71,13 @@ def test_only_so_many_conditions_are_remembered():
         )
         assert agree(points, models.Filter(must=[condition]))
     assert len(filtering._asked) == MOST
+
+
+@pytest.mark.parametrize("shape", [(16,), (3, 16)])
+def test_cosines_are_those_of_the_engine(shape: tuple[int, ...]):
+    random = np.random.default_rng(1)
+    query = random.normal(size=shape)
+    vectors = random.normal(size=(50, 16)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors[7] = 0
+    assert cosines(query, vectors) == pytest.approx(of_engine(query, vectors.copy()), abs=1e-6)
