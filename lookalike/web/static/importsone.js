@@ -57,7 +57,7 @@ function show(one) {
   showNotice(one);
   if (before?.state !== one.state) showState(one, before);
   byId("rehearsal").hidden = !one.rehearsal;
-  if (one.rehearsal) byId("rehearsal-text").textContent = foretold(one.rehearsal);
+  byId("rehearsal-text").textContent = foretold(one);
   showFailures(one);
   if (isEnded(one)) events?.close();
 }

@@ -87,8 +87,14 @@ export function summaryOf(one) {
   return parts.join(", ");
 }
 
-/** @param {NonNullable<Import["rehearsal"]>} told @returns {string} a sentence */
-export function foretold(told) {
+/** @param {Import} one @returns {string} what its rehearsal foretells, in sentences; "" without one */
+export function foretold(one) {
+  if (!one.rehearsal) return "";
+  if (one.kind !== "files") return prediction(one.rehearsal);
+  return `${prediction(one.rehearsal)} To bring them in, give the same command without --dry-run.`;
+}
+
+function prediction(told) {
   const known = `${count(told.duplicate)} known already`;
   const failed = `${count(told.failed)} failing`;
   const rest = `${bytes(told.bytes)} to store, ${about(told.seconds)}.`;
