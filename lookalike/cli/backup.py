@@ -1,4 +1,4 @@
-"""`lookalike backup`: every picture in one file."""
+"""`lookalike backup`: every picture and every import in one file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SHOWN_LOST = 20
 )
 @data_option
 def backup(file: Path, vectors: bool, data: Path | None) -> None:
-    """Write all pictures, with all that is known of them, to FILE.
+    """Write all pictures and imports, with all that is known of them, to FILE.
 
     \b
     Examples:
@@ -55,9 +55,10 @@ def backup(file: Path, vectors: bool, data: Path | None) -> None:
 
 
 def _report(file: Path, done: BackedUp) -> None:
-    with_vectors = f" and {done.vectors} vectors" if done.vectors else ""
+    counts = {"vectors": done.vectors, "imports": done.imports}
+    more = "".join(f", {count} {what}" for what, count in counts.items() if count)
     size = file.stat().st_size / 1024 / 1024
-    click.echo(f"{file}: {done.pictures} pictures{with_vectors}, {size:.1f} MB.")
+    click.echo(f"{file}: {done.pictures} pictures{more}, {size:.1f} MB.")
     if done.lost:
         click.echo(
             f"Not in it, because the original is missing or damaged: {len(done.lost)}. "

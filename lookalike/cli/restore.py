@@ -1,4 +1,4 @@
-"""`lookalike restore`: take in the pictures of a backup."""
+"""`lookalike restore`: take in the pictures and imports of a backup."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ POLL_SECONDS = 0.25
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @data_option
 def restore(file: Path, data: Path | None) -> None:
-    """Take in all pictures of FILE, which `lookalike backup` has written.
+    """Take in all pictures and imports of FILE, which `lookalike backup` has written.
 
     \b
     Examples:
@@ -30,7 +30,8 @@ def restore(file: Path, data: Path | None) -> None:
 
     Only where there are no pictures yet. The whole file is verified first: if anything in it is
     not as it was written, nothing is changed. Ends when all pictures are searchable; on servers,
-    when workers have been told to index them.
+    when workers have been told to index them. Of imports that were under way, `lookalike imports`
+    says how to go on.
     """
     settings = read_settings(data_dir=data)
     configure_logs(settings.log_level, settings.log_format)
@@ -46,6 +47,8 @@ def restore(file: Path, data: Path | None) -> None:
         if done.vectors
         else f"{done.pictures} pictures restored."
     )
+    if done.imports:
+        click.echo(f"{done.imports} imports restored; `lookalike imports` shows them.")
     if done.queued and not settings.is_embedded:
         click.echo(f"Workers are indexing {done.queued}; `lookalike status` shows how far.")
 

@@ -1,8 +1,9 @@
-"""Writes an archive of all pictures. See `form` for what is in it.
+"""Writes an archive of all pictures and imports. See `form` for what is in it.
 
 The rows are read in one transaction, so they show one moment. Originals are copied after it, by
 these rows; a picture whose original is gone by then, because it was removed meanwhile or is lost,
-is left out with its rows, so the archive is always whole in itself.
+is left out with its rows and with the links that imports have to it, so the archive is always
+whole in itself.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from typing import IO
 from uuid import UUID
 
 import numpy as np
-from pydantic import BaseModel
 from sqlalchemy import and_, select
 
 from lookalike import __version__
@@ -36,8 +36,10 @@ from lookalike.services.archive.form import (
     Manifest,
     PictureLine,
     Show,
+    line_of,
 )
 from lookalike.services.archive.members import CHUNK, Members, appearing
+from lookalike.services.archive.saved_imports import SavedImports, saved_imports
 from lookalike.services.blobs import original_key
 from lookalike.services.db import Database
 from lookalike.services.errors import BlobMissingError
@@ -60,6 +62,7 @@ class BackedUp:
     pictures: int = 0
     originals: int = 0
     vectors: int = 0
+    imports: int = 0
     lost: list[UUID] = field(default_factory=list)
 
 
@@ -82,17 +85,20 @@ class Backup:
             tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT) as tar,
             tempfile.TemporaryFile(dir=target.parent) as spool,
             tempfile.TemporaryFile(dir=target.parent) as lines,
+            saved_imports(target.parent) as imports,
         ):
-            rows, members, done = _Rows(self._db, spool), Members(tar), BackedUp()
-            members.copy_bytes(HEAD, _line(Head(format=FORMAT, version=VERSION)))
+            rows, members, done = _Rows(self._db, spool, imports), Members(tar), BackedUp()
+            members.copy_bytes(HEAD, line_of(Head(format=FORMAT, version=VERSION)))
             rows.read(show)
             self._add_originals(members, rows, done, show)
             if vectors:
                 self._add_vectors(members, rows, done, show)
-            members.put(LIBRARIES, b"".join(map(_line, rows.libraries)))
+            members.put(LIBRARIES, b"".join(map(line_of, rows.libraries)))
             done.pictures = _write_lines(rows, lines)
             members.put_file(PICTURES, lines)
-            members.copy_bytes(MANIFEST, _line(_manifest(rows, done, members.sha256)))
+            imports.write(members, rows.absent)
+            done.imports = imports.imports
+            members.copy_bytes(MANIFEST, line_of(_manifest(rows, done, members.sha256)))
             return done
 
     def _add_originals(self, members: Members, rows: _Rows, done: BackedUp, show: Show) -> None:
@@ -139,9 +145,10 @@ class Backup:
 class _Rows:
     """The rows of one moment, kept in a temporary file, as lines by hash."""
 
-    def __init__(self, db: Database, spool: IO[bytes]) -> None:
+    def __init__(self, db: Database, spool: IO[bytes], imports: SavedImports) -> None:
         self._db = db
         self._spool = spool
+        self.imports = imports
         self.count = 0
         self.absent: set[str] = set()
         self.libraries: list[LibraryLine] = []
@@ -158,9 +165,10 @@ class _Rows:
             query = select(Picture, Entry).outerjoin(Entry, joined)
             query = query.order_by(Picture.sha256, Picture.id)
             for picture, entry in session.execute(query, execution_options={"yield_per": ROWS}):
-                self._spool.write(_line(_picture_line(picture, entry)))
+                self._spool.write(line_of(_picture_line(picture, entry)))
                 self.count += 1
                 show("Rows", self.count, 0)
+            self.imports.read(session, show)
 
     def all(self) -> Iterator[PictureLine]:
         """Every picture there was."""
@@ -176,7 +184,7 @@ def _write_lines(rows: _Rows, file: IO[bytes]) -> int:
     """Write the pictures that are in the archive; how many."""
     count = 0
     for count, line in enumerate(rows.present(), start=1):  # noqa: B007 - the last one counts
-        file.write(_line(line))
+        file.write(line_of(line))
     return count
 
 
@@ -216,6 +224,7 @@ def _picture_line(picture: Picture, entry: Entry | None) -> PictureLine:
         revision=picture.revision,
         dhash=picture.dhash,
         phash=picture.phash,
+        uploaded=picture.uploaded,
         state=State(entry.state) if entry else State.PENDING,
         code=entry.code if entry else None,
         message=entry.message if entry else None,
@@ -231,9 +240,8 @@ def _manifest(rows: _Rows, done: BackedUp, sha256: dict[str, str]) -> Manifest:
         pictures=done.pictures,
         originals=done.originals,
         vectors=done.vectors,
+        imports=rows.imports.imports,
+        imported=rows.imports.links,
+        failures=rows.imports.failures,
         sha256=sha256,
     )
-
-
-def _line(model: BaseModel) -> bytes:
-    return model.model_dump_json().encode() + b"\n"

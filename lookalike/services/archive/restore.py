@@ -3,7 +3,8 @@
 Everything in the archive is verified before anything is changed. Then come the originals, then
 all rows in one transaction: until it commits there is no picture, and what was stored is removed
 again if anything goes wrong. What follows, vectors, thumbnails and queueing, only saves work: if it
-is cut short, the rows say `pending` and workers do the rest.
+is cut short, the rows say `pending` and workers do the rest. `restored_imports` says what becomes
+of imports.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import structlog
@@ -22,8 +23,10 @@ from sqlalchemy import exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from lookalike.services.archive.contents import Archive
 from lookalike.services.archive.form import IndexFacts, PictureLine, Show, damaged
-from lookalike.services.archive.verify import Archive, Member, originals, vectors, verified
+from lookalike.services.archive.restored_imports import go_on, insert_imports
+from lookalike.services.archive.verify import Member, originals, vectors, verified
 from lookalike.services.blobs import original_key
 from lookalike.services.centring import centred
 from lookalike.services.consistency.reading import has_entry, pages
@@ -54,7 +57,7 @@ from lookalike.services.models import (
 )
 from lookalike.services.outbox import Outbox
 from lookalike.services.payloads import payload_of
-from lookalike.services.ports import BlobStore, Embedders, IndexQueue, VectorStore
+from lookalike.services.ports import BlobStore, Embedders, IndexQueue, VectorStore, WorkQueue
 from lookalike.services.queueing import queue_pictures
 from lookalike.services.recall.replaying import forget_index
 from lookalike.services.records import Point, Queue, Storage, Vector
@@ -69,11 +72,16 @@ NOT_OF_THE_PICTURE = {"tags", "state", "code", "message"}
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What came in: pictures, those that came with their vectors, those that are queued."""
+    """What came in: pictures, those with their vectors, those that are queued; and imports."""
 
     pictures: int
     vectors: int
     queued: int
+    imports: int
+
+
+class Queues(IndexQueue, WorkQueue, Protocol):
+    """What hands pictures and imports to workers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +91,7 @@ class Stores:
     db: Database
     blobs: BlobStore
     vectors: VectorStore
-    queue: IndexQueue
+    queue: Queues
     embedders: Embedders
 
 
@@ -125,7 +133,9 @@ class Restore:
                 self._take_back(archive)
                 raise
             came = self._add_vectors(archive, show)
-        return Restored(archive.manifest.pictures, came, self._queue_pending())
+            queued = self._queue_pending()
+            go_on(self._db, self._stores.queue, archive)
+            return Restored(archive.manifest.pictures, came, queued, archive.manifest.imports)
 
     def _store_originals(self, archive: Archive, show: Show) -> None:
         total = archive.manifest.originals
@@ -183,6 +193,7 @@ class Restore:
                 index_ids = fed_index_ids(session)
                 for lines in sliced(archive.lines()):
                     _insert_some(session, lines, index_ids)
+                insert_imports(session, archive)
         except IntegrityError as error:
             raise damaged("two pictures have one id") from error
 

@@ -11,8 +11,8 @@ import io
 import re
 import tarfile
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -20,18 +20,18 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lookalike.services.archive.checked_imports import check_imports
+from lookalike.services.archive.contents import LONG, Archive
 from lookalike.services.archive.form import (
     HEAD,
     LIBRARIES,
     MANIFEST,
-    PICTURES,
     VECTORS,
     VERSION,
     ArchiveError,
     Head,
     LibraryLine,
     Manifest,
-    PictureLine,
     Show,
     damaged,
     original_hash,
@@ -70,25 +70,10 @@ class Member:
 
 
 @dataclass(slots=True)
-class Archive:
-    """A verified archive; `pictures` is a file of picture lines, in the order of their hashes."""
-
-    path: Path
-    manifest: Manifest
-    libraries: list[LibraryLine]
-    pictures: IO[bytes]
-
-    def lines(self) -> Iterator[PictureLine]:
-        """The pictures."""
-        self.pictures.seek(0)
-        return (parse(PictureLine, line, PICTURES) for line in self.pictures)
-
-
-@dataclass(slots=True)
 class _Found:
     """What the members turned out to hold."""
 
-    pictures: IO[bytes]
+    files: Mapping[str, IO[bytes]]
     sha256: dict[str, str] = field(default_factory=dict)
     originals: IdSet = field(default_factory=lambda: IdSet(32))
     count: int = 0
@@ -98,13 +83,14 @@ class _Found:
 
 @contextmanager
 def verified(path: Path, folder: Path, show: Show) -> Iterator[Archive]:
-    """The archive at `path`, after every byte of it was checked; `folder` takes a temporary file.
+    """The archive at `path`, after every byte of it was checked; `folder` takes temporary files.
 
     Raises ArchiveError when it is damaged, incomplete or made by a newer Lookalike,
     ConfigurationError when the file cannot be read.
     """
-    with tempfile.TemporaryFile(dir=folder) as pictures:
-        found = _Found(pictures)
+    with ExitStack() as stack:
+        temporary = (stack.enter_context(tempfile.TemporaryFile(dir=folder)) for _ in LONG)
+        found = _Found(dict(zip(LONG, temporary, strict=True)))
         for number, member in enumerate(members(path)):
             if number == 0:
                 _check_head(member)
@@ -177,8 +163,8 @@ def _take(member: Member, found: _Found) -> None:
             raise damaged(f"{member.name} holds other bytes than were uploaded")
         found.originals.add([bytes.fromhex(sha256)])
         found.count += 1
-    elif member.name == PICTURES:
-        found.sha256[PICTURES] = _copied(member, found.pictures)
+    elif member.name in LONG:
+        found.sha256[member.name] = _copied(member, found.files[member.name])
     elif member.name == MANIFEST:
         found.manifest = parse(Manifest, member.read(), MANIFEST)
     elif member.name == LIBRARIES:
@@ -212,24 +198,27 @@ def _whole(path: Path, found: _Found) -> Archive:
     if found.count != manifest.originals:
         raise damaged(f"{found.count} of {manifest.originals} originals are there")
     libraries = [parse(LibraryLine, one, LIBRARIES) for one in found.libraries.splitlines()]
-    archive = Archive(path, manifest, libraries, found.pictures)
-    _check_pictures(archive, found.originals)
+    if not all(re.fullmatch(NAME_PATTERN, library.name) for library in libraries):
+        raise damaged("a library has a name that none can have")
+    archive = Archive(path, manifest, libraries, found.files)
+    check_imports(archive, _checked_pictures(archive, found.originals))
     return archive
 
 
-def _check_pictures(archive: Archive, there: IdSet) -> None:
+def _checked_pictures(archive: Archive, there: IdSet) -> IdSet:
+    """The ids of the pictures, after each was checked."""
     names = {library.name for library in archive.libraries}
-    if not all(re.fullmatch(NAME_PATTERN, name) for name in names):
-        raise damaged("a library has a name that none can have")
-    count = 0
+    ids, count = IdSet(16), 0
     for lines in sliced(archive.lines()):
         count += len(lines)
+        ids.add(line.id.bytes for line in lines)
         if any(there.lacks([bytes.fromhex(line.sha256) for line in lines])):
             raise damaged("a picture has no original")
         if not {line.library for line in lines} <= names:
             raise damaged("a picture is in no library")
     if count != archive.manifest.pictures:
         raise damaged(f"{count} of {archive.manifest.pictures} pictures are there")
+    return ids
 
 
 def _array(name: str, data: bytes) -> NDArray[Any]:
