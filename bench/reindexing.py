@@ -21,6 +21,7 @@ from typing import Any
 import httpx
 
 from bench.pictures import generate
+from bench.servers import fresh_cluster
 from tests.program import Server
 
 PICTURES = 5_000
@@ -57,26 +58,53 @@ class Searches:
 
 
 def run(_pictures: list[Path], scratch: Path) -> None:
-    """Print all of it."""
+    """Print all of it, of one process and of web and worker processes."""
     first = listed(generate(scratch / "first", PICTURES))
     second = listed(generate(scratch / "second", MORE, first=PICTURES))
+    with _one_process(scratch) as (http, url):
+        print("in one process")
+        _measure(http, url, first, second)
+    with _processes(scratch) as (http, url):
+        print("web and worker processes, with the double of Qdrant, which has no graph")
+        _measure(http, url, first, second)
+
+
+@contextmanager
+def _one_process(scratch: Path) -> Iterator[tuple[httpx.Client, str]]:
     server = Server(scratch / "data", import_roots=json.dumps([str(scratch)]))
     try:
-        _import(server.http, first)
-        ids = _ids(server.http)
-        before = _search_for(server.url, ids, QUIET_SECONDS)
-        with _searching(server.url, ids) as during:
-            started = time.perf_counter()
-            index = _build(server.http)
-            seconds = time.perf_counter() - started
-            _post(server.http, f"/indexes/{index['id']}/activate", {})
-            time.sleep(1)
-        after = _search_for(server.url, ids, QUIET_SECONDS)
-        with _searching(server.url, ids) as importing:
-            _import(server.http, second)
+        yield server.http, server.url
     finally:
         server.stop()
+
+
+@contextmanager
+def _processes(scratch: Path) -> Iterator[tuple[httpx.Client, str]]:
+    with fresh_cluster(import_roots=json.dumps([str(scratch)])) as cluster:
+        web = cluster.web()
+        cluster.worker()
+        cluster.beat()
+        yield web.http, web.url
+
+
+def _measure(http: httpx.Client, url: str, first: Path, second: Path) -> None:
+    _import(http, first)
+    ids = _ids(http)
+    before = _search_for(url, ids, QUIET_SECONDS)
+    with _searching(url, ids) as during:
+        started = time.perf_counter()
+        index = _build(http)
+        seconds = time.perf_counter() - started
+        _post(http, f"/indexes/{index['id']}/activate", {})
+        time.sleep(1)
+    after = _search_for(url, ids, QUIET_SECONDS)
+    with _searching(url, ids) as importing:
+        _import(http, second)
     _report(before, during, after, importing)
+    _report_build(index, seconds)
+
+
+def _report_build(index: dict[str, Any], seconds: float) -> None:
     print(f"build and measure {PICTURES:,} pictures: {seconds:.0f} s ({PICTURES / seconds:.0f}/s)")
     for gate in index["gates"]:
         print(f"  {'passed' if gate['passed'] else 'FAILED'}  {gate['name']}: {gate['message']}")
