@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from time import monotonic
+from typing import Any
 from uuid import UUID
 
 import pytest
 
+from lookalike.services.importing.progress import Progress
 from lookalike.services.importing.starting import Wanted
 from lookalike.services.models import ImportState
 from tests.factories import saved, scene
@@ -96,13 +98,29 @@ def test_the_prediction_equals_the_outcome_on_mixed_files_that_are_sent(tmp_path
     world.platform.close()
 
 
+@pytest.mark.both_databases
 @pytest.mark.timeout(600)
 def test_the_prediction_equals_the_outcome_on_ten_thousand_mixed_items(world: World):
     world.indexed(*(numbered(-1 - number) for number in range(KNOWN)))
-    files = mixed()
+    files = dict(islice(mixed().items(), most(world)))
     rehearsed = run(world, files, dry_run=True)
-    assert (rehearsed.row.state, rehearsed.found) == (ImportState.DONE, ITEMS)
+    assert (rehearsed.row.state, rehearsed.found) == (ImportState.DONE, len(files))
     assert pictures(world) == KNOWN
+    foretold, took = as_foretold(world, rehearsed)
+    assert set(foretold["codes"]) >= {"truncated", "not_an_image", "empty_file", "too_small"}
+    assert sum(foretold["codes"].values()) == foretold["failed"] > len(files) / 10
+    # Foretold on one machine in one minute: the order of magnitude is right.
+    assert took / 10 < foretold["seconds"] < took * 10
+    print(f"{len(files)}: foretold {foretold['seconds']:.1f} s, took {took:.1f} s, {foretold}")
+
+
+def most(world: World) -> int:
+    """Ten thousand; a fifth of that on PostgreSQL, which takes longer for each."""
+    return ITEMS if world.db.engine.dialect.name == "sqlite" else ITEMS // 5
+
+
+def as_foretold(world: World, rehearsed: Progress) -> tuple[dict[str, Any], float]:
+    """Carry out what was rehearsed, just as foretold; that, and how many seconds it took."""
     foretold = rehearsed.row.rehearsal
     assert foretold is not None
     world.platform.imports.perform(rehearsed.row.id)
@@ -114,8 +132,4 @@ def test_the_prediction_equals_the_outcome_on_ten_thousand_mixed_items(world: Wo
     assert counts(done) == (foretold["new"], foretold["duplicate"], foretold["failed"])
     assert world.platform.imports.codes(done.row.id) == foretold["codes"]
     assert done.row.bytes == foretold["bytes"]
-    assert set(foretold["codes"]) >= {"truncated", "not_an_image", "empty_file", "too_small"}
-    assert sum(foretold["codes"].values()) == foretold["failed"] > 1000
-    # Foretold on one machine in one minute: the order of magnitude is right.
-    assert took / 10 < foretold["seconds"] < took * 10
-    print(f"{ITEMS} items: foretold {foretold['seconds']:.1f} s, took {took:.1f} s, {foretold}")
+    return foretold, took
