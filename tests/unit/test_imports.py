@@ -20,6 +20,7 @@ from lookalike.services.models import (
     Import,
     ImportedPicture,
     ImportState,
+    IndexState,
     OutboxItem,
     Picture,
     State,
@@ -27,6 +28,7 @@ from lookalike.services.models import (
 )
 from lookalike.services.pictures import Selection
 from lookalike.services.records import Queue
+from lookalike.services.reindexing.lifecycle import Plan
 from tests.factories import ODD
 from tests.platforms import OUTAGE, World, make_world, small
 
@@ -286,6 +288,11 @@ def everything(world: World) -> tuple[int, int, set[str]]:
     return pictures(world), world.vectors.count(), files
 
 
+def vectors(world: World) -> list[int]:
+    """How many vectors each index has, the live one first."""
+    return [one.count() for one in world.platform.indexes.collections()]
+
+
 def test_undo_removes_what_the_import_alone_brought_in_from_all_three_stores(world: World):
     world.indexed(small(0))
     before = everything(world)
@@ -299,6 +306,52 @@ def test_undo_removes_what_the_import_alone_brought_in_from_all_three_stores(wor
     with world.db.read() as session:
         assert session.scalar(select(func.count()).select_from(ImportedPicture)) == 0
     assert list((world.folder / "blobs" / "imports").glob("*")) == []
+
+
+@pytest.mark.parametrize("state", [IndexState.BUILDING, IndexState.READY])
+def test_undo_removes_vectors_from_an_index_beside_the_live_one_too(
+    world: World, state: IndexState
+):
+    world.indexed(small(0))
+    index_id = beside(world, state)
+    before = everything(world)
+    assert vectors(world) == [1, 1]
+    done = run(world, scenes(0, 6) | BAD)
+    assert vectors(world) == [6, 6]
+    world.platform.imports.undo(done.row.id)
+    world.carry()
+    assert world.platform.reindexing.get(index_id).row.state == state
+    assert (everything(world), vectors(world)) == (before, [1, 1])
+    world.build()
+    assert (everything(world), vectors(world)) == (before, [1, 1])
+    assert world.platform.checking.run(patience=0).differences == []
+
+
+def test_undo_leaves_nothing_for_an_index_whose_build_was_paused(world: World, few_at_once):
+    world.indexed(small(0))
+    index_id = beside(world, IndexState.BUILDING)
+    before = everything(world)
+    world.platform.reindexing.pause(index_id)
+    done = run(world, scenes(0, 6))
+    assert vectors(world) == [6, 1]
+    world.platform.imports.undo(done.row.id)
+    world.carry()
+    world.platform.reindexing.resume(index_id)
+    world.build()
+    assert world.platform.reindexing.get(index_id).row.state == IndexState.READY
+    assert (everything(world), vectors(world)) == (before, [1, 1])
+    assert world.platform.checking.run(patience=0).differences == []
+
+
+def beside(world: World, state: IndexState) -> UUID:
+    """An index that has every picture, beside the live one; BUILDING until queued work is done."""
+    index_id = world.platform.reindexing.start(Plan(model="coarse")).row.id
+    world.platform.building.go_on(*world.queue.builds.pop(0))
+    world.work()
+    if state == IndexState.READY:
+        world.build()
+    assert world.platform.reindexing.get(index_id).row.state == state
+    return index_id
 
 
 def test_undo_leaves_what_was_uploaded_by_itself_as_well(world: World):
