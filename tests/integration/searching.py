@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import random
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypeAlias
@@ -16,7 +17,20 @@ DIGITS = 4
 
 Neighbours: TypeAlias = list[tuple[str, float]]
 Expected: TypeAlias = Mapping[str, Mapping[str, Neighbours]]
-"""By index and picture: its neighbours in that index, best first, with their scores."""
+"""By index and question: its answer from that index, best first, with the scores."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A search that is asked again and again: `query`, about a picture of its own if it has one.
+
+    `found` is how many pictures answer it, in whatever index.
+    """
+
+    name: str
+    query: Mapping[str, Any]
+    found: int
+    picture: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -24,7 +38,7 @@ class Page:
     """One answer: `sequence` numbers the first page and those that go on with it."""
 
     sequence: int
-    picture: str
+    question: str
     offset: int
     status: int
     index: str = ""
@@ -33,12 +47,12 @@ class Page:
 
 
 class Searcher(threading.Thread):
-    """Searches with stored pictures, and goes on through all pages of the index that answered."""
+    """Asks questions, and goes on through all pages of the index that answered."""
 
-    def __init__(self, url: str, ids: Sequence[str]) -> None:
+    def __init__(self, url: str, questions: Sequence[Question]) -> None:
         super().__init__(daemon=True)
         self._http = httpx.Client(base_url=url, timeout=60, trust_env=False)
-        self._ids = ids
+        self._questions = questions
         self._ended = threading.Event()
         self.pages: list[Page] = []
         self.broken: list[BaseException] = []
@@ -57,45 +71,67 @@ class Searcher(threading.Thread):
         sequence = 0
         try:
             while not self._ended.is_set():
-                self._follow(sequence, chance.choice(self._ids))
+                self._follow(sequence, chance.choice(self._questions))
                 sequence += 1
         except Exception as error:
             self.broken.append(error)
 
-    def _follow(self, sequence: int, picture: str) -> None:
+    def _follow(self, sequence: int, question: Question) -> None:
         index = None
-        for offset in range(0, len(self._ids) - 1, LIMIT):
-            page = self._page(sequence, picture, offset, index)
+        for offset in range(0, question.found, LIMIT):
+            page = page_of(self._http, sequence, question, offset, index)
             self.pages.append(page)
             if page.status != 200:
                 return
             index = page.index
 
-    def _page(self, sequence: int, picture: str, offset: int, index: str | None) -> Page:
-        answer = ask(self._http, picture, LIMIT, offset, index)
-        if answer.status_code != 200:
-            return Page(sequence, picture, offset, answer.status_code)
-        found = answer.json()
-        made_by = found["index"]
-        results = tuple(scores(found))
-        return Page(sequence, picture, offset, 200, made_by["id"], made_by["model"], results)
+
+def page_of(
+    http: httpx.Client, sequence: int, question: Question, offset: int, index: str | None
+) -> Page:
+    """One page; with an `index`, it goes on with one that this index gave."""
+    answer = ask(http, question, LIMIT, offset, index)
+    if answer.status_code != 200:
+        return Page(sequence, question.name, offset, answer.status_code)
+    found = answer.json()
+    made_by, results = found["index"], tuple(scores(found))
+    return Page(sequence, question.name, offset, 200, made_by["id"], made_by["model"], results)
+
+
+def across(
+    http: httpx.Client, questions: Sequence[Question], happens: Callable[[], object]
+) -> list[Page]:
+    """The first page of each question, and when that has happened, the rest of its pages."""
+    first = [page_of(http, number, one, 0, None) for number, one in enumerate(questions)]
+    happens()
+    rest = [
+        page_of(http, number, one, offset, first[number].index)
+        for number, one in enumerate(questions)
+        for offset in range(LIMIT, one.found, LIMIT)
+    ]
+    return [*first, *rest]
 
 
 def ask(
-    http: httpx.Client, picture: str, limit: int, offset: int = 0, index: str | None = None
+    http: httpx.Client, question: Question, limit: int, offset: int = 0, index: str | None = None
 ) -> httpx.Response:
-    """Search with a stored picture."""
-    asked = {"like": [picture], "limit": limit, "offset": offset, "exact": True}
-    return http.post("/search", json=asked | ({"index": index} if index else {}))
+    """Ask the live index, or another one."""
+    place = {"limit": limit, "offset": offset} | ({"index": index} if index else {})
+    query = {**question.query, **place}
+    if not question.picture:
+        return http.post("/search", json=query)
+    picture = {"image": ("query.jpg", question.picture)}
+    return http.post("/search", files=picture, data={"query": json.dumps(query)})
 
 
-def neighbours(http: httpx.Client, ids: Sequence[str], index: str) -> dict[str, Neighbours]:
-    """All neighbours of each of these pictures in the index, which may be ready or live."""
+def answers(http: httpx.Client, questions: Sequence[Question], index: str) -> dict[str, Neighbours]:
+    """The whole answer to each question from the index, which may be ready or live."""
     found = {}
-    for picture in ids:
-        answer = ask(http, picture, len(ids), 0, index)
+    for one in questions:
+        answer = ask(http, one, one.found + 1, 0, index)
         answer.raise_for_status()
-        found[picture] = scores(answer.json())
+        found[one.name] = scores(answer.json())
+        assert len(found[one.name]) == one.found, one
     return found
 
 
@@ -124,7 +160,7 @@ def assert_each_from_one_index(pages: Sequence[Page], expected: Expected) -> Non
         answered = [page for page in sequence if page.status == 200]
         assert len({(page.index, page.model) for page in answered}) == 1, answered
         for page in answered:
-            known = expected[page.index][page.picture]
+            known = expected[page.index][page.question]
             assert_same(page.results, known[page.offset : page.offset + LIMIT])
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 from qdrant_client import QdrantClient
 
@@ -15,9 +18,13 @@ from tests.integration.builds import SMALL, live, show, wait_for_state
 from tests.integration.scene import assert_nothing_lost, files
 from tests.integration.searching import (
     LIMIT,
+    Question,
     Searcher,
+    across,
+    answers,
+    ask,
     assert_each_from_one_index,
-    neighbours,
+    page_of,
     switches,
 )
 from tests.program import Server, run, wait_for
@@ -185,28 +192,58 @@ def test_people_search_all_the_while_in_one_process(
     assert_sound(data, ids)
 
 
+def asked(http: httpx.Client, pictures: Mapping[str, bytes]) -> list[Question]:
+    """Questions by pictures that are stored and by uploads, exact or not, about all or some."""
+    ids = list(pictures)
+    tagged = ids[::2]
+    for one in tagged:
+        http.patch(f"/images/{one}", json={"tags": ["sea"]}).raise_for_status()
+    sea: dict[str, Any] = {"filter": {"tags": {"any": ["sea"]}}}
+    few = dict(islice(pictures.items(), 6))
+    questions = [
+        *(Question(f"like {one}", {"like": [one], "exact": True}, len(ids) - 1) for one in ids),
+        *(
+            Question(f"like {one} of the sea", {"like": [one], **sea}, len(set(tagged) - {one}))
+            for one in ids
+        ),
+        *(Question(f"upload {one}", {}, len(ids), picture) for one, picture in few.items()),
+        *(Question(f"upload {one} of the sea", sea, len(tagged), few[one]) for one in few),
+    ]
+    [last] = questions[-1:]
+    wait_for(lambda: len(ask(http, last, len(ids)).json()["results"]) == last.found)
+    return questions
+
+
 def searched_while_switching(server: Server) -> list[str]:
     """Build, switch, roll back, switch again and retire, while people search; all pictures."""
-    http, ids = server.http, server.upload(files(24))
+    http, pictures = server.http, files(24)
+    ids = server.upload(pictures)
     wait_for(lambda: set(server.states(ids).values()) == {"indexed"})
+    questions = asked(http, dict(zip(ids, pictures.values(), strict=True)))
     before = live(http)
-    expected = {before: neighbours(http, ids, before)}
+    expected = {before: answers(http, questions, before)}
     with (
-        Searcher(f"{server.url}/api/v1", ids) as first,
-        Searcher(f"{server.url}/api/v1", ids) as other,
+        Searcher(f"{server.url}/api/v1", questions) as first,
+        Searcher(f"{server.url}/api/v1", questions) as other,
     ):
         built = builds.start(http)
         http.post("/libraries", json={"name": "elsewhere"}).raise_for_status()
         late = server.upload(files(8, first=100), library="elsewhere")
         http.delete(f"/images/{late.pop()}").raise_for_status()
         wait_for_state(http, built, "ready")
-        expected[built] = neighbours(http, ids, built)
+        expected[built] = answers(http, questions, built)
         for index_id in (built, before, built):
-            builds.change(http, index_id, "activate")
+            was_live = live(http)
+            pages = across(
+                http, questions[::5], lambda one=index_id: builds.change(http, one, "activate")
+            )
+            assert {page.index for page in pages} == {was_live}
+            assert_each_from_one_index(pages, expected)
             seen = len(first.pages)
             wait_for(lambda seen=seen: len(first.pages) > seen + 2 * len(ids) // LIMIT)
         builds.retire(http, before)
         wait_for_state(http, before, "retired")
+        assert {page_of(http, 0, one, LIMIT, before).status for one in questions} == {404}
         seen = len(first.pages)
         wait_for(lambda: len(first.pages) > seen + 2 * len(ids) // LIMIT)
     builds.assert_in_each_index(http, [*ids, *late])
