@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -16,13 +17,17 @@ from lookalike.services.errors import (
     InvalidRequestError,
     NotFoundError,
 )
+from lookalike.services.filters import parse_filter
 from lookalike.services.labels import Changes
 from lookalike.services.models import Entry, Index, IndexState, IndexTask, State, now
 from lookalike.services.records import Storage
 from lookalike.services.reindexing.lifecycle import Plan, Standing
+from lookalike.services.search import Answer
 from tests.platforms import OUTAGE, World, make_world, small
 
 pytestmark = pytest.mark.both_databases
+
+SEA = '{"tags": {"any": ["sea"]}}'
 
 
 def start(world: World, **plan: Any) -> UUID:
@@ -47,6 +52,10 @@ def live(world: World) -> UUID:
 def found(world: World, picture_id: UUID, **request: Any) -> list[UUID]:
     answer = world.search(like=[picture_id], limit=100, **request)
     return [one.shown.picture.id for one in answer.results]
+
+
+def scores(answer: Answer) -> list[tuple[UUID, float]]:
+    return [(one.shown.picture.id, one.score) for one in answer.results]
 
 
 def points(world: World, index_id: UUID) -> int:
@@ -305,8 +314,21 @@ def test_a_page_after_a_switch_stays_on_its_index_while_that_exists(world: World
         world.search(like=[ids[0]], index=before.index_id)
 
 
-def test_a_search_in_an_index_that_is_retired_meanwhile_is_answered_by_the_live_one(world: World):
-    ids = world.scenes(4)
+ASKED: dict[str, Callable[[UUID], dict[str, Any]]] = {
+    "stored": lambda picture_id: {"like": [picture_id]},
+    "exact": lambda picture_id: {"like": [picture_id], "exact": True},
+    "filtered": lambda picture_id: {"like": [picture_id], "filter": parse_filter(SEA)},
+    "reranked": lambda picture_id: {"like": [picture_id], "rerank": True},
+    "cut out": lambda picture_id: {"like": [picture_id], "crop": (0.0, 0.0, 0.5, 0.5)},
+    "uploaded": lambda _: {"picture": BytesIO(small(77))},
+}
+
+
+@pytest.mark.parametrize("ask", ASKED.values(), ids=ASKED)
+def test_a_search_in_an_index_that_is_retired_meanwhile_is_answered_by_the_live_one(
+    world: World, ask: Callable[[UUID], dict[str, Any]]
+):
+    ids = world.scenes(4, tags=["sea"])
     before, index_id = live(world), built(world)
 
     def switch() -> None:
@@ -315,8 +337,28 @@ def test_a_search_in_an_index_that_is_retired_meanwhile_is_answered_by_the_live_
         world.build()
 
     world.vectors.before["search"] = switch
-    answer = world.search(like=[ids[0]])
-    assert (answer.index_id, len(answer.results)) == (index_id, 3)
+    answer = world.search(**ask(ids[0]))
+    assert (answer.index_id, answer.model) == (index_id, "coarse")
+    assert len(answer.results) >= 3
+    assert scores(answer) == scores(world.search(**ask(ids[0])))
+
+
+@pytest.mark.parametrize("ask", ASKED.values(), ids=ASKED)
+def test_pages_across_a_switch_and_back_are_those_of_one_index(
+    world: World, ask: Callable[[UUID], dict[str, Any]]
+):
+    ids = world.scenes(8, tags=["sea"])
+    before = live(world)
+    whole = scores(world.search(**ask(ids[0])))
+    first = world.search(**ask(ids[0]), limit=2)
+    index_id = built(world)
+    world.platform.reindexing.activate(index_id)
+    second = world.search(**ask(ids[0]), limit=2, offset=2, index=first.index_id)
+    assert world.search(**ask(ids[0])).index_id == index_id
+    world.platform.reindexing.activate(before)
+    third = world.search(**ask(ids[0]), limit=9, offset=4, index=first.index_id)
+    assert {one.index_id for one in (first, second, third)} == {before}
+    assert [*scores(first), *scores(second), *scores(third)] == whole
 
 
 def test_a_queue_that_is_down_holds_nothing_up_for_good(world: World):
