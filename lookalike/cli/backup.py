@@ -55,8 +55,8 @@ def backup(file: Path, vectors: bool, data: Path | None) -> None:
 
 
 def _report(file: Path, done: BackedUp) -> None:
-    counts = {"vectors": done.vectors, "imports": done.imports}
-    more = "".join(f", {count} {what}" for what, count in counts.items() if count)
+    counts = {"vector": done.vectors, "import": done.imports}
+    more = "".join(f", {n} {what}{'s' * (n != 1)}" for what, n in counts.items() if n)
     size = file.stat().st_size / 1024 / 1024
     click.echo(f"{file}: {done.pictures} pictures{more}, {size:.1f} MB.")
     if done.lost:

@@ -48,7 +48,8 @@ def restore(file: Path, data: Path | None) -> None:
         else f"{done.pictures} pictures restored."
     )
     if done.imports:
-        click.echo(f"{done.imports} imports restored; `lookalike imports` shows them.")
+        plural = "s" * (done.imports != 1)
+        click.echo(f"{done.imports} import{plural} restored; see `lookalike imports`.")
     if done.queued and not settings.is_embedded:
         click.echo(f"Workers are indexing {done.queued}; `lookalike status` shows how far.")
 

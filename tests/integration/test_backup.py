@@ -13,7 +13,7 @@ from lookalike.services.archive.backup import VECTORS_TOGETHER
 from tests.cluster import Servers
 from tests.integration.edge_platform import edge_platform
 from tests.integration.scene import QUICK, files
-from tests.program import Server, run
+from tests.program import Server, run, wait_for
 
 PICTURES = 60
 QUERIES = 50
@@ -119,6 +119,38 @@ def test_from_a_folder_to_servers_and_back(
     finally:
         at_home.stop()
         at_home.http.close()
+
+
+def test_an_import_goes_to_servers_and_back_and_is_undone_on_either(
+    data: Path, folder: Path, servers: Servers, tmp_path: Path
+):
+    there, back, home = tmp_path / "there.tar", tmp_path / "back.tar", tmp_path / "home"
+    (folder / "bad.jpg").write_bytes(b"no picture")
+    assert run("import", folder, "--data", data).returncode == 1
+    assert "12 pictures, 1 import," in run("backup", there, "--data", data).stdout
+    with servers.fresh(tmp_path / "cluster", **QUICK) as cluster:
+        assert "1 import restored" in cluster.run("restore", str(there)).stdout
+        web, _ = cluster.web(qdrant_search_seconds="5"), cluster.worker()
+        [one] = web.http.get("/imports").json()["imports"]
+        assert (one["state"], one["new"], one["failed"]) == ("done", 12, 1)
+        failed = web.http.get(f"/imports/{one['id']}/failures").json()["failures"]
+        assert [(line["name"][-7:], line["code"]) for line in failed] == [
+            ("bad.jpg", "not_an_image")
+        ]
+        assert cluster.run("backup", str(back)).returncode == 0
+        kept = web.upload(files(1))
+        undo(web.http, one["id"])
+        assert [image["id"] for image in web.http.get("/images").json()["images"]] == kept
+    assert run("restore", back, "--data", home).returncode == 0
+    assert run("imports", "undo", one["id"], "--data", home).returncode == 0
+    status = json.loads(run("status", "--data", home, "--json").stdout)
+    assert status["images"] == {"pending": 0, "indexed": 0, "failed": 0}
+    assert run("check", "--deep", "--data", home).returncode == 0
+
+
+def undo(http: httpx.Client, import_id: str) -> None:
+    http.post(f"/imports/{import_id}/undo").raise_for_status()
+    wait_for(lambda: http.get(f"/imports/{import_id}").json()["state"] == "undone")
 
 
 def exact(http: httpx.Client, ids: list[str]) -> tuple[list[str], list[float]]:
