@@ -11,10 +11,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import update
 
+from lookalike.services.errors import InvalidRequestError
+from lookalike.services.importing.files import is_gone
 from lookalike.services.importing.progress import Progress
 from lookalike.services.importing.starting import Wanted
-from lookalike.services.models import ImportState
+from lookalike.services.models import Import, ImportState
 from tests.factories import saved, scene
 from tests.platforms import World, make_world, small
 from tests.unit.test_imports import counts, pictures, run
@@ -133,3 +136,30 @@ def as_foretold(world: World, rehearsed: Progress) -> tuple[dict[str, Any], floa
     assert world.platform.imports.codes(done.row.id) == foretold["codes"]
     assert done.row.bytes == foretold["bytes"]
     return foretold, took
+
+
+def test_a_rehearsal_whose_file_is_gone_is_not_carried_out_and_keeps_its_figures(world: World):
+    rehearsed = run(world, {"a.png": small(1), "text.jpg": b"text"}, dry_run=True)
+    with world.db.write() as session:
+        session.execute(update(Import).values(file_key=None))
+    with pytest.raises(InvalidRequestError, match="Send it again"):
+        world.platform.imports.perform(rehearsed.row.id)
+    after = world.platform.imports.get(rehearsed.row.id)
+    assert (after.row.state, after.row.new, after.row.failed) == (ImportState.DONE, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "gone"),
+    [
+        ("zip", {}, True),
+        ("zip", {"path": "/srv/a.zip"}, False),
+        ("webdataset", {"folder": "/srv/shards"}, False),
+        ("manifest", {"format": "csv", "folder": "/srv/pictures"}, True),
+        ("folder", {"path": "/srv/pictures"}, False),
+        ("s3", {"url": "s3://pictures/"}, False),
+        ("files", {"files": 3}, True),
+    ],
+)
+def test_what_is_gone_is_what_nobody_can_read_again(kind: str, spec: dict, gone: bool):
+    assert is_gone(Import(kind=kind, spec=spec)) is gone
+    assert is_gone(Import(kind=kind, spec=spec, file_key="key")) is (kind == "files")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from sqlalchemy import select
 from lookalike.services.claims import locked
 from lookalike.services.db import Database
 from lookalike.services.importing.claims import WORKING
+from lookalike.services.importing.kinds import FILES
 from lookalike.services.models import Import, ImportState, now
 from lookalike.services.ports import BlobStore
 from lookalike.services.staging import Staged
@@ -23,6 +25,15 @@ KEPT = timedelta(days=7)
 
 TIDY_SECONDS = 3600.0
 UNCLAIMED = timedelta(hours=1)
+
+FROM_FILE: Mapping[str, frozenset[str]] = {
+    "zip": frozenset({"path"}),
+    "tar": frozenset({"path"}),
+    "webdataset": frozenset({"path", "folder"}),
+    "manifest": frozenset({"path"}),
+    "urls": frozenset({"path"}),
+}
+"""Kinds that are read from an uploaded file, or from what one of these options names."""
 
 
 class Files:
@@ -74,6 +85,14 @@ class Files:
         with self._db.read() as session:
             known = session.scalar(select(Import.id).where(Import.file_key == key))
         return known is None and _made_at(import_id) < now() - UNCLAIMED
+
+
+def is_gone(row: Import) -> bool:
+    """Whether what the import was read from is not here, or not any more."""
+    if row.kind == FILES:
+        return True
+    names = FROM_FILE.get(row.kind)
+    return names is not None and row.file_key is None and not names & row.spec.keys()
 
 
 def _is_done_with(row: Import) -> bool:

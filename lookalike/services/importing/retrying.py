@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from lookalike.services import entries
 from lookalike.services.errors import InvalidRequestError, NotFoundError
 from lookalike.services.importing import ledger
-from lookalike.services.importing.kinds import FILES
+from lookalike.services.importing.files import is_gone
 from lookalike.services.importing.steps import ENDED, again, impossible
 from lookalike.services.models import (
     Entry,
@@ -22,9 +22,6 @@ from lookalike.services.models import (
     State,
 )
 from lookalike.services.slices import sliced
-
-FROM_FILES = frozenset({"zip", "tar", "webdataset", "manifest", "urls"})
-"""Kinds of sources that are read from a file: an uploaded one, or one that `path` names."""
 
 
 def retry(session: Session, row: Import, position: int | None) -> list[UUID]:
@@ -40,7 +37,7 @@ def retry(session: Session, row: Import, position: int | None) -> list[UUID]:
     if not failed:
         raise NotFoundError("Nothing has failed there, or it has been tried again already.")
     stored = [picture_id for picture_id in failed if picture_id is not None]
-    if not _lacks_file(row):
+    if not is_gone(row):
         unstored = (*wanted, ImportFailure.picture_id.is_(None))
         session.execute(update(ImportFailure).where(*unstored).values(retry=True))
     elif not stored:
@@ -53,13 +50,6 @@ def retry(session: Session, row: Import, position: int | None) -> list[UUID]:
     if row.state in ENDED:
         again(row)
     return stored
-
-
-def _lacks_file(row: Import) -> bool:
-    """Whether what was not stored cannot be read again."""
-    if row.kind == FILES:
-        return True
-    return row.kind in FROM_FILES and row.file_key is None and row.spec.get("path") is None
 
 
 def _wanted(import_id: UUID, position: int | None) -> list[ColumnElement[bool]]:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from lookalike.services.errors import InvalidRequestError
 from lookalike.services.importing.claims import WORKING
+from lookalike.services.importing.files import is_gone
 from lookalike.services.importing.kinds import FILES
 from lookalike.services.models import Import, ImportFailure, ImportState, now
 
@@ -69,6 +70,10 @@ def perform(session: Session, row: Import) -> None:
         raise InvalidRequestError(
             "The files of this rehearsal were sent and are not kept here. Import them from where "
             "they are: give the same command without --dry-run."
+        )
+    if is_gone(row):
+        raise InvalidRequestError(
+            "The file of this rehearsal is not kept here any more. Send it again, to be imported."
         )
     session.execute(delete(ImportFailure).where(ImportFailure.import_id == row.id))
     row.dry_run, row.started_at, row.exhausted = False, None, False
