@@ -435,6 +435,17 @@ def test_an_upload_during_a_restore_is_not_lost_when_the_restore_gives_way(
     assert other.platform.checking.run(deep=True, patience=0).differences == []
 
 
+def test_a_picture_that_is_removed_while_its_vector_is_stored_leaves_none(
+    full: World, other: World, tmp_path: Path
+):
+    backup(full, tmp_path / "a.tar", vectors=True)
+    gone = pictures(full)[0]["id"]
+    other.vectors.before["upsert"] = lambda: other.platform.pictures.remove(gone)
+    restore(other, tmp_path / "a.tar")
+    assert other.platform.checking.run(deep=True, patience=0).differences == []
+    assert gone not in {one["id"] for one in pictures(other)}
+
+
 def test_vectors_that_cannot_be_stored_are_computed_by_workers(archive: Path, other: World):
     vectors = other.vectors
     vectors.before["upsert"] = _down
