@@ -5,7 +5,7 @@ Pictures go by the numbers that `files` makes them from: one number is one pictu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,13 +14,15 @@ from typing import Any
 class Bringing:
     """An import: its pictures, how many of its items are none, and the states it may end in.
 
-    `alone` says that nobody else has ever brought one of its pictures. `taken` are those that
-    were removed when it was done, and `unsure` those that were removed before that.
+    `alone` says that nobody else has ever brought one of its pictures, `known` are those that
+    were uploaded before it began. `taken` are those that were removed when it was done, and
+    `unsure` those that were removed before that.
     """
 
     numbers: Sequence[int]
     broken: int
     alone: bool
+    known: Set[int] = frozenset()
     ends: set[str] = field(default_factory=lambda: {"done"})
     taken: set[int] = field(default_factory=set)
     unsure: set[int] = field(default_factory=set)
@@ -39,11 +41,39 @@ class Bringing:
         items = len(self.numbers) + self.broken
         counts = [shown[name] for name in ("new", "duplicate", "failed")]
         assert sum(counts) <= items, shown
+        assert counts[0] <= len(self.numbers) - len(self.known & self.sure()), shown
+        assert counts[2] <= self.broken, shown
         if shown["state"] == "done":
             assert (shown["total"], shown["pending"]) == (items, 0), shown
             assert counts[2] == self.broken, shown
             assert counts[0] + counts[1] == len(self.numbers), shown
             assert not self.alone or counts[1] == 0, shown
+
+
+@dataclass
+class Live:
+    """Which index may be the live one.
+
+    `told` is the one that was told to be, of which there are several after a telling without an
+    answer. `waiting` are those that may go live by themselves, or have since.
+    """
+
+    told: set[str] = field(default_factory=set)
+    waiting: set[str] = field(default_factory=set)
+
+    def tell(self, index_id: str, *, answered: bool, switched: Iterable[str]) -> None:
+        """An index was told to go live; before that those of `switched` had gone live already."""
+        if answered:
+            self.told = {index_id}
+            self.waiting -= {index_id, *switched}
+        else:
+            self.told.add(index_id)
+
+    def assert_may_be(self, found: Iterable[str]) -> None:
+        """There is one live index, and it is one that may be."""
+        ids = list(found)
+        assert len(ids) == 1, ids
+        assert ids[0] in self.told | self.waiting, (ids, self)
 
 
 @dataclass
@@ -55,6 +85,7 @@ class Expected:
     imports: dict[str, Bringing] = field(default_factory=dict)
     removed: set[str] = field(default_factory=set)
     tags: dict[str, str] = field(default_factory=dict)
+    live: Live = field(default_factory=Live)
     fresh: int = 0
 
     def offer(self, numbers: Iterable[int]) -> bool:

@@ -225,7 +225,7 @@ class Mix(RuleBasedStateMachine):
         allowed = {digest(number) for number in set(range(self.expected.fresh)) - numbers}
         code, differences = self.ground.check()
         strange = [one for one in differences if not is_left_over(one, allowed)]
-        assert (code, strange) == (1 if differences else 0, [])
+        assert (code, strange) == (1 if differences else 0, []), strange
         if differences:
             self.happened["repair"] += 1
             assert self.ground.check("--repair")[0] == 0

@@ -91,6 +91,7 @@ class WithImports(Mix):
     def bring(self, dice: Random, broken: int) -> None:
         """Begin an import; so many of its items are no pictures."""
         numbers = self.numbers(dice, MOST)
+        known = self.expected.uploaded.keys() & numbers
         alone = self.expected.offer(numbers)
         name = f"{len(self.expected.imports)}-of-{self.expected.fresh}.zip"
         sent = {f"broken-{number}.jpg": b"no picture" for number in range(broken)}
@@ -100,7 +101,7 @@ class WithImports(Mix):
         # Without an answer it may have begun all the same.
         for one in self.shown_imports():
             if one["name"] == name:
-                self.expected.imports[one["id"]] = Bringing(numbers, broken, alone)
+                self.expected.imports[one["id"]] = Bringing(numbers, broken, alone, known)
         assert answer is None or answer.json()["id"] in self.expected.imports
 
     def tell(self, import_id: str | None, what: str) -> None:

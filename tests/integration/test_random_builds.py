@@ -14,6 +14,7 @@ from tests.integration import builds
 from tests.integration.grounds import in_one_process, on_servers
 from tests.integration.mix import SECONDS_A_RUN, asked_runs, happens, run_at_random, wait_a_while
 from tests.integration.mix_of_imports import REFUSED, WithImports
+from tests.integration.scene import files
 from tests.integration.test_random_faults import OfProcesses
 from tests.servers.processes import wait_until
 
@@ -37,11 +38,19 @@ class Builds(WithImports):
         "search",
     )
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.expected.live.told.update(self.indexes("live"))
+
     @happens
     def build(self, dice: Random) -> None:
         plan = {"model": dice.choice(["pixels", "colors"]), "activate": dice.random() < 0.3}
+        before = {one["id"] for one in self.shown_indexes()}
         answer = self.ask("POST", "/indexes", json=plan)
         assert answer is None or answer.status_code in {202, 409}, answer.text
+        if plan["activate"]:  # without an answer it may have begun all the same
+            began = {one["id"] for one in self.shown_indexes()} - before
+            self.expected.live.waiting |= began
         self.happened["build"] += answer is not None and answer.status_code == 202
 
     @happens
@@ -86,11 +95,13 @@ class Builds(WithImports):
 
     @happens
     def search(self, dice: Random) -> None:
-        """One index answers, if that picture is in it already."""
+        """The live index answers, if that picture is in it already."""
+        before = self.indexes("live")
         answer = self.ask("POST", "/search", json={"like": [self.some_picture(dice)]})
         assert answer is None or answer.status_code in {200, *REFUSED}, answer.text
         if answer is not None and answer.status_code == 200:
-            assert answer.json()["index"]["id"] in self.indexes("live", "ready")
+            assert answer.json()["index"]["id"] in {*before, *self.indexes("live")}
+            self.assert_live()
             self.happened["search"] += 1
 
     def activated(self, dice: Random, *, was_live: bool) -> bool:
@@ -99,11 +110,29 @@ class Builds(WithImports):
         if not ready:
             return False
         chosen = dice.choice(ready)
+        self.assert_live()
+        switched = [one["id"] for one in self.shown_indexes() if one["live_at"] is not None]
         answer = self.ask("POST", f"/indexes/{chosen}/activate", json={"override": []})
         assert answer is None or answer.status_code in {200, *REFUSED}, answer.text
         done = answer is not None and answer.status_code == 200
+        if done or answer is None or answer.status_code == 503:
+            self.expected.live.tell(chosen, answered=done, switched=switched)
+        self.assert_live()
         self.happened["roll_back" if was_live else "switch"] += done
         return done
+
+    def assert_live(self) -> None:
+        """The live index is what it was told to be, or has gone live by itself; searches use it."""
+        before, used = self.indexes("live"), self.used()
+        self.expected.live.assert_may_be(self.indexes("live"))
+        assert used is None or used in {*before, *self.indexes("live")}, (used, before)
+
+    def used(self) -> str | None:
+        """The index that answers a search by an upload; None if none does just now."""
+        [(name, picture)] = files(1).items()
+        answer = self.ask("POST", "/search", files={"image": (name, picture)})
+        assert answer is None or answer.status_code in {200, *REFUSED}, answer.text
+        return answer.json()["index"]["id"] if answer and answer.status_code == 200 else None
 
     def change_one(self, dice: Random, state: str, what: str) -> None:
         """Do this to an index in that state, if there is one."""
@@ -142,9 +171,16 @@ class Builds(WithImports):
         """Also in each index, by its counts."""
         builds.assert_in_each_index(self.ground.http, there)
         assert not self.indexes("failed", "building")
-        assert len(self.indexes("live")) == 1
+        self.assert_live()
+        self.assert_switched_by_themselves()
         self.ground.assert_collections_fit()
         super().assert_found(there)
+
+    def assert_switched_by_themselves(self) -> None:
+        """Whatever was to go live by itself did, or says why not, until it is measured again."""
+        for one in self.shown_indexes():
+            if one["state"] == "ready" and one["activate"]:
+                assert one["message"] or one["measured_at"] > one["built_at"], one
 
 
 class BuildsOnServers(Builds, OfProcesses):
