@@ -22,6 +22,7 @@ from lookalike.services.errors import PictureError, UnavailableError
 from lookalike.services.priority import STEPS
 from tests import faulty_jobs
 from tests.factories import LIMITS, picture, saved
+from tests.program import wait_for
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="memory limits and the death of orphans are Linux's"
@@ -152,7 +153,7 @@ def test_nothing_is_started_before_it_is_needed(decoder: ProcessDecoder):
     assert alive() == []
     decoder.warm()
     decoder.warm()
-    assert len(alive()) == 1
+    wait_for(lambda: len(alive()) == 1)  # a process has its name a moment after it is there
     decoder.make_thumbnail(PICTURE, 64)
     assert len(alive()) == 1
 

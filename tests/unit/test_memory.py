@@ -22,14 +22,14 @@ CALLS = (
 
 
 @contextmanager
-def started(program: str) -> Iterator[None]:
+def started(program: str) -> Iterator[psutil.Process]:
     """A process below this one, once it says that it is ready."""
     command = [sys.executable, "-c", program]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        yield
+        yield psutil.Process(process.pid)
         process.communicate("\n", timeout=60)
 
 
@@ -55,8 +55,7 @@ def test_what_processes_below_hold_counts_as_long_as_they_are_there(program: str
 
 
 def test_another_process_is_told_of_as_well():
-    with started(CALLS):
-        [below] = psutil.Process().children()
+    with started(CALLS) as below:
         found = held_memory(below.pid)
         assert found is not None
         assert HELD < found < 2 * HELD
@@ -65,10 +64,12 @@ def test_another_process_is_told_of_as_well():
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what is shared")
 def test_what_is_shared_with_processes_below_counts_once():
-    with started(HOLDS):
-        [below] = psutil.Process().children()
-        apart = psutil.Process().memory_info().rss + below.memory_info().rss
-        assert held() <= apart - below.memory_info().shared + MEBIBYTE
+    with started(CALLS) as top:
+        [below] = top.children()
+        apart = top.memory_info().rss + below.memory_info().rss
+        found = held_memory(top.pid)
+        assert found is not None
+        assert found <= apart - below.memory_info().shared + MEBIBYTE
         assert below.memory_info().shared > MEBIBYTE
 
 
