@@ -74,11 +74,21 @@ def nothing_left_open() -> Iterator[None]:
     before = _open_handles()
     yield
     until = time.monotonic() + 10
-    while (left := _open_handles() - before) and time.monotonic() < until:
+    while (left := _open_handles().items() - before.items()) and time.monotonic() < until:
         time.sleep(0.05)
     assert not left
 
 
-def _open_handles() -> set[Path]:
+def _open_handles() -> dict[str, str]:
+    """What each of this process's handles is, by number, but for the one that looks at them."""
     gc.collect()
-    return set(Path("/proc/self/fd").iterdir())
+    named = {one.name: _named(one) for one in Path("/proc/self/fd").iterdir()}
+    return {number: name for number, name in named.items() if name}
+
+
+def _named(handle: Path) -> str:
+    """Nothing once it is closed, as the one that has looked is by now."""
+    try:
+        return str(handle.readlink())
+    except OSError:
+        return ""

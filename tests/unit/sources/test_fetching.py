@@ -8,10 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from ipaddress import ip_address
-from typing import Any
-from urllib.parse import urlsplit
 
-import psutil
 import pytest
 
 from lookalike.services.adapters.url_fetching.fetcher import UrlFetcher
@@ -19,7 +16,7 @@ from lookalike.services.errors import PictureError
 from lookalike.services.sources.addresses import is_public
 from lookalike.services.sources.ports import Tools
 from tests.program import wait_for
-from tests.unit.sources.reading import LIMITS, codes, opened, outcomes
+from tests.unit.sources.reading import LIMITS, codes, nothing_left_open, opened, outcomes
 from tests.unit.sources.web_server import ANSWERS, GOOD, BadServer
 
 PUBLIC = [
@@ -290,17 +287,10 @@ def test_proxies_of_the_environment_are_not_used(
 def test_nothing_is_left_behind(server: BadServer):
     own(server, "/good")
     threads = threading.active_count()
-    for path in ["/good", "/large", "/loop", "/nonsense", "/slow-body"]:
-        own(server, path)
-    wait_for(lambda: connections_to(server) == [], 30)
+    with nothing_left_open():
+        for path in ["/good", "/large", "/loop", "/nonsense", "/slow-body"]:
+            own(server, path)
     wait_for(lambda: threading.active_count() <= threads)
-
-
-def connections_to(server: BadServer) -> list[Any]:
-    """Those that this process has open."""
-    port = urlsplit(server.base).port
-    everything = psutil.Process().net_connections("tcp")
-    return [one for one in everything if one.raddr and one.raddr.port == port]
 
 
 def test_what_the_sink_raises_comes_through(server: BadServer):
