@@ -14,8 +14,8 @@ from waitress.server import BaseWSGIServer, create_server
 from lookalike.services.errors import ConfigurationError, LookalikeError
 from lookalike.services.settings import Settings
 from lookalike.web.bodies import Head, most_bytes, refusal, too_large
-from lookalike.web.errors import status_of
-from lookalike.web.schemas import ErrorAnswer, ErrorBody
+from lookalike.web.errors import body_of, status_of
+from lookalike.web.schemas import ErrorAnswer
 
 COPIES = 2
 """waitress has the whole body in a file of its own before the app gets it."""
@@ -84,7 +84,6 @@ class _Refusal:
 
     def to_response(self, _ident: str | None) -> tuple[str, list[tuple[str, str]], bytes]:
         """Status line, headers and body."""
-        error, status = self._error, status_of(self._error.code)
-        told = ErrorBody(code=error.code, message=error.message, details=dict(error.details))
-        body = ErrorAnswer(error=told).model_dump_json().encode()
+        status = status_of(self._error.code)
+        body = ErrorAnswer(error=body_of(self._error)).model_dump_json().encode()
         return f"{status.value} {status.phrase}", [("Content-Type", "application/json")], body

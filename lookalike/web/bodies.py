@@ -10,8 +10,9 @@ from flask import Flask, request
 from lookalike.services.errors import LookalikeError, StorageFullError, TooLargeError
 from lookalike.services.settings import Settings
 from lookalike.web.context import platform
+from lookalike.web.openapi import PREFIX
 
-IMPORTS = "/api/v1/imports"
+IMPORTS = f"{PREFIX}/imports"
 
 SPARED = 512 * 1024 * 1024
 """Bytes of the disk that the file of an import must leave for everything else."""

@@ -80,9 +80,13 @@ def status_of(code: str) -> HTTPStatus:
     return STATUS.get(code, HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
+def body_of(error: LookalikeError) -> ErrorBody:
+    """The API's view of an error."""
+    return ErrorBody(code=error.code, message=error.message, details=dict(error.details))
+
+
 def _known(error: LookalikeError) -> Response:
-    body = ErrorBody(code=error.code, message=error.message, details=dict(error.details))
-    return _respond(body, status_of(error.code))
+    return _respond(body_of(error), status_of(error.code))
 
 
 def _http(error: HTTPException) -> Response:

@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from lookalike.services.importing.progress import Progress
+from lookalike.services.importing.steps import ENDED
 from lookalike.services.models import ImportFailure, ImportState
 from lookalike.web.schemas import Failure
 
@@ -87,12 +88,7 @@ class FailuresAnswer(BaseModel):
 
 def is_ended(progress: Progress) -> bool:
     """Whether nothing about the import changes by itself any more."""
-    return progress.row.state in {
-        ImportState.DONE,
-        ImportState.CANCELLED,
-        ImportState.FAILED,
-        ImportState.UNDONE,
-    }
+    return progress.row.state in {*ENDED, ImportState.UNDONE}
 
 
 def answer_of(progress: Progress) -> ImportAnswer:

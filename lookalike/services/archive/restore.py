@@ -10,7 +10,7 @@ of imports.
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby
@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Select, exists, insert, select, update
+from sqlalchemy import exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -226,7 +226,7 @@ class Restore:
     def _add_some_vectors(self, live: OpenIndex, found: Mapping[UUID, Vector]) -> int:
         """Store these vectors and record their pictures as indexed; how many."""
         with self._db.read() as session:
-            pictures = session.scalars(_pictures(found)).all()
+            pictures = session.scalars(select(Picture).where(Picture.id.in_(found))).all()
         live.collection.upsert([Point(one.id, found[one.id], payload_of(one)) for one in pictures])
         for picture in pictures:
             self._make_thumbnail(picture)
@@ -237,7 +237,7 @@ class Restore:
                 .where(*pending, Entry.picture_id.in_([one.id for one in pictures]))
                 .values(state=State.INDEXED, leased_until=None)
             )
-            here = {one.id for one in session.scalars(_pictures(found))}
+            here = set(session.scalars(select(Picture.id).where(Picture.id.in_(found))))
         # Who removed one meanwhile may have removed its vector before it was stored.
         live.collection.delete([one.id for one in pictures if one.id not in here])
         return len(here)
@@ -255,10 +255,6 @@ class Restore:
             queued += len(rows)
             queue_pictures(self._stores.queue, [picture_id for (picture_id,) in rows])
         return queued
-
-
-def _pictures(ids: Collection[UUID]) -> Select[Picture]:
-    return select(Picture).where(Picture.id.in_(ids))
 
 
 def _check_empty(session: Session) -> None:

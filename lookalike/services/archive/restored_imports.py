@@ -23,11 +23,10 @@ from sqlalchemy.orm import Session
 
 from lookalike.services.archive.contents import Archive
 from lookalike.services.archive.form import ImportLine
-from lookalike.services.claims import is_leased, ticket_for
 from lookalike.services.db import Database
 from lookalike.services.errors import SourceError
 from lookalike.services.importing import steps
-from lookalike.services.importing.claims import WORKING, required
+from lookalike.services.importing.claims import UNDER_WAY, free_ticket, required
 from lookalike.services.importing.kinds import FILES
 from lookalike.services.models import Import, ImportedPicture, ImportFailure, ImportState, now
 from lookalike.services.ports import WorkQueue
@@ -42,15 +41,6 @@ NOT_HERE = (
     "twice."
 )
 UNDO_AGAIN = "The backup was made while this was undone. Undo it again."
-
-UNDER_WAY = frozenset(
-    {
-        ImportState.QUEUED,
-        ImportState.REHEARSING,
-        ImportState.RUNNING,
-        ImportState.PAUSED,
-    }
-)
 
 NOT_OF_THE_IMPORT = {"with_file", "of_owner"}
 
@@ -82,7 +72,7 @@ def _go_on(db: Database, queue: WorkQueue, line: ImportLine) -> None:
         row = required(session, line.id)
         if line.state is ImportState.UNDOING and row.state == ImportState.CANCELLED:
             steps.undo(session, row)
-        ticket = ticket_for(row) if row.state in WORKING and not is_leased(row) else None
+        ticket = free_ticket(row)
     if ticket is not None:
         queue_work(queue.put_import, line.id, ticket)
 

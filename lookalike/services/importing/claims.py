@@ -17,12 +17,13 @@ Claim: TypeAlias = claims.Claim[Import]
 UNDO_AGAIN = "Something went wrong while this was undone. See the log, then undo it again."
 """One that was being undone must not be resumed, which would bring everything in again."""
 
-WORKING = (
-    ImportState.QUEUED,
-    ImportState.REHEARSING,
-    ImportState.RUNNING,
-    ImportState.UNDOING,
-)
+GOING_ON = frozenset({ImportState.QUEUED, ImportState.REHEARSING, ImportState.RUNNING})
+"""States in which its source is read, or its files are sent."""
+
+UNDER_WAY = GOING_ON | {ImportState.PAUSED}
+"""The same, or it waits to go on."""
+
+WORKING = GOING_ON | {ImportState.UNDOING}
 """States in which there is something to do for workers."""
 
 
@@ -51,6 +52,13 @@ class Claims(claims.Claims[Import]):
         row.state = ImportState.CANCELLED if undoing else ImportState.FAILED
         row.code, row.message = code, UNDO_AGAIN if undoing else message
         row.ended_at = now()
+
+
+def free_ticket(row: Import) -> UUID | None:
+    """A new ticket for workers, where there is something to do that nobody has in hand."""
+    if row.state not in WORKING or claims.is_leased(row):
+        return None
+    return claims.ticket_for(row)
 
 
 def required(session: Session, import_id: UUID) -> Import:

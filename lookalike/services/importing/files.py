@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -26,12 +26,9 @@ KEPT = timedelta(days=7)
 TIDY_SECONDS = 3600.0
 UNCLAIMED = timedelta(hours=1)
 
-FROM_FILE: Mapping[str, frozenset[str]] = {
-    "zip": frozenset({"path"}),
-    "tar": frozenset({"path"}),
-    "webdataset": frozenset({"path", "folder"}),
-    "manifest": frozenset({"path"}),
-    "urls": frozenset({"path"}),
+FROM_FILE: Mapping[str, Collection[str]] = {
+    **dict.fromkeys(("zip", "tar", "manifest", "urls"), ("path",)),
+    "webdataset": ("path", "folder"),
 }
 """Kinds that are read from an uploaded file, or from what one of these options names."""
 
@@ -92,7 +89,9 @@ def is_gone(row: Import) -> bool:
     if row.kind == FILES:
         return True
     names = FROM_FILE.get(row.kind)
-    return names is not None and row.file_key is None and not names & row.spec.keys()
+    if names is None or row.file_key is not None:
+        return False
+    return all(row.spec.get(name) is None for name in names)
 
 
 def _is_done_with(row: Import) -> bool:

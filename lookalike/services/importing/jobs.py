@@ -9,10 +9,9 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from lookalike.services.claims import is_leased, ticket_for
 from lookalike.services.db import Database
 from lookalike.services.importing import ledger, steps
-from lookalike.services.importing.claims import WORKING, required, unknown_import
+from lookalike.services.importing.claims import free_ticket, required, unknown_import
 from lookalike.services.importing.files import Files
 from lookalike.services.importing.forecast import codes
 from lookalike.services.importing.progress import Progress
@@ -153,7 +152,7 @@ class Imports:
             change(session, row)
             row.updated_at = now()
             # A worker that has it in hand sees the new state and goes on by itself.
-            ticket = ticket_for(row) if row.state in WORKING and not is_leased(row) else None
+            ticket = free_ticket(row)
         if ticket is not None:
             queue_work(self._queue.put_import, import_id, ticket)
         return self.get(import_id)

@@ -19,7 +19,7 @@ from lookalike.services.claims import OvertakenError
 from lookalike.services.db import Database
 from lookalike.services.errors import InvalidRequestError, PictureError
 from lookalike.services.importing import ledger
-from lookalike.services.importing.claims import required, unknown_import
+from lookalike.services.importing.claims import GOING_ON, required, unknown_import
 from lookalike.services.importing.forecast import added, finish
 from lookalike.services.importing.judging import Judging
 from lookalike.services.importing.kinds import FILES
@@ -29,15 +29,12 @@ from lookalike.services.importing.taking import Batch, Taken
 from lookalike.services.importing.verdicts import upload_of, verdicts_of
 from lookalike.services.intake import Accepted, Intake, Rejected
 from lookalike.services.labels import Labels
-from lookalike.services.models import Import, ImportState, now
+from lookalike.services.models import Import, now
 from lookalike.services.records import Queue
 from lookalike.services.sources.names import shown
 from lookalike.services.staging import Staged
 
 log = structlog.get_logger(__name__)
-
-TAKING = frozenset({ImportState.QUEUED, ImportState.REHEARSING, ImportState.RUNNING})
-"""States in which files are taken. While it is paused, a sender waits."""
 
 JUDGED_AT_ONCE = 2
 """Batches of rehearsals that one process decodes at a time: it also answers searches."""
@@ -64,13 +61,13 @@ class Receiving:
     def receive(self, import_id: UUID, position: int, sent: Sequence[Sent]) -> None:
         """Take these files, the first of which is the one at `position` from 0.
 
-        Does nothing with files that were taken before, and while the import takes none: how many
-        it has found says where its sender goes on. Raises NotFoundError, UnavailableError, and
+        Does nothing with files that were taken before, and while the import is paused or over: how
+        many it has found says where its sender goes on. Raises NotFoundError, UnavailableError, and
         InvalidRequestError where files before these are missing or there are too many of them.
         """
         row = self._row(import_id)
         _check(row, position, len(sent))
-        if row.state not in TAKING or row.position != position:
+        if row.state not in GOING_ON or row.position != position:
             return
         batch = Batch([_taken(position + at, one) for at, one in enumerate(sent)], ended=False)
         try:
@@ -88,7 +85,7 @@ class Receiving:
 
     def _take(self, row: Import, batch: Batch) -> None:
         def write(session: Session, outcomes: Sequence[Accepted | Rejected]) -> None:
-            _note(_held(session, row), session, batch, verdicts_of(batch, outcomes))
+            _note(session, _held(session, row), batch, verdicts_of(batch, outcomes))
 
         uploads = [upload_of(item, staged, row) for item, staged in batch.staged]
         self._intake.add(uploads, row.library, Labels(), Queue.BULK, write)
@@ -99,7 +96,7 @@ class Receiving:
             judged = self._judging.judge(row, batch, sending)
         with self._db.write() as session:
             held = _held(session, row)
-            _note(held, session, batch, judged.verdicts)
+            _note(session, held, batch, judged.verdicts)
             held.rehearsed = added(held.rehearsed, judged.spent)
             held.started_at = held.started_at or now()
             rate(held, held.position)
@@ -110,12 +107,12 @@ class Receiving:
 def _held(session: Session, row: Import) -> Import:
     """The import, which still waits for what comes after `row`. Raises OvertakenError."""
     held = required(session, row.id)
-    if held.position != row.position or held.state not in TAKING:
+    if held.position != row.position or held.state not in GOING_ON:
         raise OvertakenError("These files were taken meanwhile, or are no longer wanted.")
     return held
 
 
-def _note(held: Import, session: Session, batch: Batch, verdicts: Sequence[Verdict]) -> None:
+def _note(session: Session, held: Import, batch: Batch, verdicts: Sequence[Verdict]) -> None:
     """Write down what became of the batch, and where the sender goes on."""
     ledger.enter(session, held, verdicts)
     held.position += len(batch.items)

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from lookalike.services.claims import ticket_for
 from lookalike.services.db import Database
 from lookalike.services.errors import InvalidRequestError, SourceError
+from lookalike.services.importing.claims import UNDER_WAY
 from lookalike.services.importing.files import Files
 from lookalike.services.importing.kinds import FILES
 from lookalike.services.importing.reading import Opener
@@ -25,13 +26,7 @@ from lookalike.services.staging import Staged
 MOST_BEGUN = 100
 """Unfinished imports among which a sender's own is looked for."""
 
-UNFINISHED = (
-    ImportState.QUEUED,
-    ImportState.REHEARSING,
-    ImportState.RUNNING,
-    ImportState.PAUSED,
-    ImportState.FAILED,
-)
+UNFINISHED = UNDER_WAY | {ImportState.FAILED}
 """States of an import that its sender can go on with."""
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from lookalike.services.errors import InvalidRequestError
-from lookalike.services.importing.claims import WORKING
+from lookalike.services.importing.claims import GOING_ON, UNDER_WAY, WORKING
 from lookalike.services.importing.files import is_gone
 from lookalike.services.importing.kinds import FILES
 from lookalike.services.models import Import, ImportFailure, ImportState, now
@@ -21,7 +21,7 @@ def pause(_session: Session, row: Import) -> None:
     """Stop after the batch in hand. Raises InvalidRequestError."""
     if row.state == ImportState.PAUSED:
         return
-    if row.state not in {ImportState.QUEUED, ImportState.REHEARSING, ImportState.RUNNING}:
+    if row.state not in GOING_ON:
         raise impossible(row, "paused")
     row.state, row.message = ImportState.PAUSED, None
 
@@ -45,7 +45,7 @@ def cancel(_session: Session, row: Import) -> None:
     """End it; what it has brought in stays. Raises InvalidRequestError."""
     if row.state == ImportState.CANCELLED:
         return
-    if row.state not in {*WORKING, ImportState.PAUSED} or row.state == ImportState.UNDOING:
+    if row.state not in UNDER_WAY:
         raise impossible(row, "cancelled")
     row.state, row.ended_at, row.cut_short = ImportState.CANCELLED, now(), True
 
