@@ -114,26 +114,32 @@ def test_a_folder_is_an_import_that_can_be_undone(
     wait_for(lambda: server.http.get("/images").json()["images"] == [])
 
 
-def test_a_terminal_that_is_killed_goes_on_with_its_import(
-    start: Callable[..., Server], data: Path, tmp_path: Path
-):
-    server = start()
+def killed_halfway(server: Server, tmp_path: Path, *options: str | Path) -> list[str | Path]:
+    """What to give again after a terminal was killed that had sent 64 of 81 files."""
     folder = tmp_path / "many"
     folder.mkdir()
     for name, content in scenes(0, 80).items():
         (folder / name).write_bytes(content)
     last = tmp_path / "pipe"
     os.mkfifo(last)  # nobody writes to it, so that the terminal comes to a stop there
-    sending = subprocess.Popen(command("import", folder, last, "--data", data), env=environment())
+    arguments = ["import", folder, last, *options]
+    sending = subprocess.Popen(command(*arguments), env=environment())
     wait_for(
         lambda: any(one["found"] == 64 for one in server.http.get("/imports").json()["imports"])
     )
     sending.kill()
     sending.wait()
-    [begun] = listed(data)
     last.unlink()
     last.touch()
-    done = run("import", folder, last, "--data", data, "--json")
+    return arguments
+
+
+def test_a_terminal_that_is_killed_goes_on_with_its_import(
+    start: Callable[..., Server], data: Path, tmp_path: Path
+):
+    arguments = killed_halfway(start(), tmp_path, "--data", data)
+    [begun] = listed(data)
+    done = run(*arguments, "--json")
     outcome = json.loads(done.stdout)
     assert (outcome["import_id"], outcome["indexed"]) == (begun["id"], 80), done.stderr
     assert [one["code"] for one in outcome["failures"]] == ["empty_file"]
@@ -200,23 +206,9 @@ def test_a_terminal_that_is_killed_goes_on_with_its_rehearsal(
     start: Callable[..., Server], data: Path, tmp_path: Path
 ):
     server = start()
-    folder = tmp_path / "many"
-    folder.mkdir()
-    for name, content in scenes(0, 80).items():
-        (folder / name).write_bytes(content)
-    last = tmp_path / "pipe"
-    os.mkfifo(last)  # nobody writes to it, so that the terminal comes to a stop there
-    arguments = ("import", folder, last, "--dry-run", "--url", server.url, "--json")
-    sending = subprocess.Popen(command(*arguments), env=environment())
-    wait_for(
-        lambda: any(one["found"] == 64 for one in server.http.get("/imports").json()["imports"])
-    )
-    sending.kill()
-    sending.wait()
+    arguments = killed_halfway(server, tmp_path, "--dry-run", "--url", server.url)
     [begun] = listed(data)
-    last.unlink()
-    last.touch()
-    done = json.loads(run(*arguments).stdout)
+    done = json.loads(run(*arguments, "--json").stdout)
     assert (done["id"], done["new"], done["codes"]) == (begun["id"], 80, {"empty_file": 1})
     assert left(data) == ([], [0, 0, 0])
 

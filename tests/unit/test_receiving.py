@@ -120,8 +120,8 @@ def test_what_the_sender_cannot_read_fails_with_its_reason(world: World):
     assert (failure.name, failure.code, failure.message) == ("a.jpg", error.code, error.message)
 
 
-def test_it_is_paused_when_nothing_comes_for_long_and_goes_on_when_something_does(world: World):
-    import_id = begin(world)
+def fall_silent(world: World, import_id: UUID) -> None:
+    """Send the first two files, then nothing until the import is paused."""
     send(world, import_id, 0, *FILES[:2])
     world.step()
     with world.db.write() as session:
@@ -129,6 +129,11 @@ def test_it_is_paused_when_nothing_comes_for_long_and_goes_on_when_something_doe
     world.step()
     paused = world.platform.imports.get(import_id).row
     assert (paused.state, "same command" in (paused.message or "")) == (ImportState.PAUSED, True)
+
+
+def test_it_is_paused_when_nothing_comes_for_long_and_goes_on_when_something_does(world: World):
+    import_id = begin(world)
+    fall_silent(world, import_id)
     assert world.platform.imports.start(wanted()).row.id == import_id
     world.step()
     assert world.platform.imports.get(import_id).row.state == ImportState.RUNNING
@@ -208,13 +213,7 @@ def test_a_rehearsal_and_an_import_of_the_same_files_are_two(world: World):
 
 def test_a_rehearsal_that_nobody_sends_for_is_paused_and_goes_on_when_somebody_does(world: World):
     import_id = rehearse(world)
-    send(world, import_id, 0, *FILES[:2])
-    world.step()
-    with world.db.write() as session:
-        session.execute(update(Import).values(received_at=now() - timedelta(minutes=11)))
-    world.step()
-    paused = world.platform.imports.get(import_id).row
-    assert (paused.state, "same command" in (paused.message or "")) == (ImportState.PAUSED, True)
+    fall_silent(world, import_id)
     assert world.platform.imports.start(wanted(dry_run=True)).row.id == import_id
     assert send(world, import_id, 2, *FILES[2:]).row.state == ImportState.DONE
 
